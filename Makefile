@@ -1,0 +1,59 @@
+# Everything here works on a machine that has only Python 3.11+, pip and make.
+.DEFAULT_GOAL := help
+.PHONY: help run test check chart-check format lock bench chaos clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV_VERSION := 0.13.9
+export PYTHONDONTWRITEBYTECODE =
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+# pip brings uv, uv brings the rest from the lock with its hashes checked; both stamps make a second call a no-op.
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/run.stamp: requirements.lock pyproject.toml | $(BIN)/uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.lock .venv/run.stamp
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements-dev.lock
+	@touch $@
+
+run: .venv/run.stamp ## Talk to the bot in this terminal
+	@$(BIN)/python -m bot chat
+
+test: .venv/dev.stamp ## Run the tests
+	@$(BIN)/python -m pytest -n auto -q
+
+check: .venv/dev.stamp ## Lint, format, types, import rules, lock, chart
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	scripts/lock --check
+	scripts/chart-check
+
+chart-check: ## Check the Helm chart alone
+	scripts/chart-check
+
+format: .venv/dev.stamp ## Format and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(BIN)/uv ## Renew the lock files from pyproject.toml
+	scripts/lock
+
+bench: .venv/dev.stamp ## Measure speed against a lean reference client
+	$(BIN)/python -m tests.bench
+
+chaos: .venv/dev.stamp ## Kill processes for a while and count what was lost
+	$(BIN)/python -m tests.chaos
+
+clean: ## Remove what the other targets made
+	rm -rf .venv .tools .coverage* .hypothesis .pytest_cache .ruff_cache .import_linter_cache dist

@@ -1,0 +1,1 @@
+"""Discord: the gateway brings messages in, the REST API takes answers out."""

@@ -1,0 +1,117 @@
+"""The edge to discord.py: a client that keeps no cache, hands raw events on, and knows its own addresses.
+
+discord.py builds objects and caches for every event; this bot needs neither, so only the events it names are
+decoded, in the order they arrive, as the dictionaries Discord sent. Nothing here is global: two clients with
+different addresses live in one process without touching `Route.BASE` or `DEFAULT_GATEWAY`.
+Written against discord.py 2.7.1, which is pinned: it uses three of its protected names.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import aiohttp
+import discord
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import HTTPClient, Route
+
+Payload = Mapping[str, Any]
+"""A JSON object as Discord sent it. Its fields are read where `parse` and `directory` name them."""
+
+Handlers = Mapping[str, Callable[[Payload], None]]
+"""What to do with which gateway event. A handler must neither block nor raise."""
+
+ATTEMPT_MAX_S = 10.0
+"""Longest wait for one HTTP response. Chosen: Discord answers in 0.1-0.5 s; aiohttp's own 300 s would be silence."""
+
+RATE_LIMIT_WAIT_MAX_S = 30.0
+"""Longer rate limits become an error instead of a sleep; 30 s is the least that discord.py allows."""
+
+CONTENT_FLAGS = 1 << 18 | 1 << 19
+"""GATEWAY_MESSAGE_CONTENT and its LIMITED form: either one means the intent may be asked for (Application docs)."""
+
+
+class _Http(HTTPClient):
+    """discord.py's HTTP client with its rate limiter, moved to another base address and with a time limit."""
+
+    api_url: str = Route.BASE
+
+    async def request(self, route: Route, **kwargs: Any) -> Any:
+        """As in discord.py; each attempt ends after `ATTEMPT_MAX_S`."""
+        route.url = self.api_url + route.url.removeprefix(Route.BASE).removeprefix(self.api_url)
+        kwargs.setdefault("timeout", aiohttp.ClientTimeout(total=ATTEMPT_MAX_S))
+        return await super().request(route, **kwargs)
+
+
+class Socket(DiscordWebSocket):
+    """One gateway connection that remembers when it last heard anything."""
+
+    last_frame_at: float | None = None
+
+    async def received_message(self, msg: Any, /) -> None:
+        """As in discord.py; notes the event loop's time of the frame first."""
+        self.last_frame_at = self.loop.time()
+        await super().received_message(msg)
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last frame."""
+        return float("inf") if self.last_frame_at is None else self.loop.time() - self.last_frame_at
+
+
+class Client(discord.Client):
+    """A `discord.Client` without cache and without tasks per event."""
+
+    def __init__(self, api_url: str, handlers: Handlers, *, heartbeat_timeout_s: float = 120.0) -> None:
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice here, so no warning
+        super().__init__(
+            intents=discord.Intents(guilds=True, guild_messages=True, dm_messages=True),
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            heartbeat_timeout=heartbeat_timeout_s,
+        )
+        http = _Http(self.loop, max_ratelimit_timeout=RATE_LIMIT_WAIT_MAX_S)
+        http.api_url = api_url
+        self.http = self._connection.http = http
+        self._connection.parsers = dict(handlers)
+
+    async def sign_in(self, token: str) -> Payload:
+        """Log in over REST only and give the bot's own user.
+
+        Raises LoginFailure on 401 and what discord.py raises otherwise.
+        """
+        await self._async_setup_hook()
+        return cast(Payload, await self.http.static_login(token))
+
+    def want_content(self, wanted: bool) -> None:
+        """Ask for the Message Content intent at the next IDENTIFY, or not."""
+        self._connection._intents.message_content = wanted  # pyright: ignore[reportPrivateUsage] -- the only door
+
+    @property
+    def wants_content(self) -> bool:
+        """Whether the Message Content intent is asked for."""
+        return self._connection.intents.message_content
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Nothing: discord.py sleeps 5 s here; the gateway's own back-off paces IDENTIFY."""
+
+    async def socket(self, url: str, *, session: str | None = None, sequence: int | None = None) -> Socket:
+        """Open a gateway connection and send IDENTIFY, or RESUME when a session is given."""
+        return await Socket.from_client(
+            self, gateway=yarl.URL(url), session=session, sequence=sequence, resume=session is not None
+        )
+
+    async def request(self, method: str, path: str, ids: Mapping[str, str], options: Mapping[str, Any]) -> Any:
+        """One REST call through discord.py's rate limiter; `ids` fill the path and name the bucket."""
+        return await self.http.request(Route(method, path, **ids), **options)
+
+
+async def abandon(socket: Socket, *, limit_s: float = 1.0) -> None:
+    """Close a connection so that its session can be resumed (4000), without waiting for a dead peer."""
+    try:
+        async with asyncio.timeout(limit_s):
+            await socket.close(code=4000)
+    except (TimeoutError, OSError, aiohttp.ClientError, RuntimeError):
+        pass  # it is closed on our side, which is all we need

@@ -1,0 +1,91 @@
+"""Checks a Discord set-up before it is relied on: the token, the intents, the invite link, the connections left."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import discord
+
+from adapters.discord.client import CONTENT_FLAGS, Client
+from adapters.discord.gateway import IDENTIFY_LOW, WITHOUT_CONTENT
+from adapters.discord.invite import invite
+from adapters.discord.rest import Rest, ours
+from adapters.discord.settings import DiscordSettings
+from bot.errors import ConfigError, PlatformError
+from bot.platform import Finding
+
+Payload = Mapping[str, Any]
+
+
+async def check(settings: DiscordSettings) -> list[Finding]:
+    """What stands and what does not, with what to do about it. Raises nothing."""
+    client = Client(settings.discord_api_url, {})
+    try:
+        return await _findings(client, settings)
+    except ConfigError as error:
+        return [Finding("fail", str(error), "Set DISCORD_TOKEN to the token of Bot > Reset Token in the portal.")]
+    except PlatformError as error:
+        return [Finding("fail", f"Discord cannot be asked: {error}", "Check the network, a proxy, DISCORD_API_URL.")]
+    finally:
+        await client.close()
+
+
+async def application_id(settings: DiscordSettings) -> str:
+    """The application's id, as the invite link needs it. Raises ConfigError or PlatformError."""
+    client = Client(settings.discord_api_url, {})
+    try:
+        await _sign_in(client, settings)
+        return str((await _application(client))["id"])
+    finally:
+        await client.close()
+
+
+async def _findings(client: Client, settings: DiscordSettings) -> list[Finding]:
+    user = await _sign_in(client, settings)
+    application = await _application(client)
+    gateway = cast(Payload, await Rest(client).get("/gateway/bot"))
+    return [
+        Finding("ok", f"The token belongs to {user.get('username', 'the bot')} ({user['id']})."),
+        _content(application),
+        _public(application),
+        _starts(gateway),
+    ]
+
+
+async def _sign_in(client: Client, settings: DiscordSettings) -> Payload:
+    if settings.discord_token is None:
+        raise ConfigError("DISCORD_TOKEN is not set.")
+    try:
+        return await client.sign_in(settings.discord_token.get_secret_value())
+    except discord.LoginFailure as error:
+        raise ConfigError("Discord refuses DISCORD_TOKEN.") from error
+    except Exception as error:  # the adapter's edge
+        raise ours(error, method="GET") from error
+
+
+async def _application(client: Client) -> Payload:
+    return cast(Payload, await Rest(client).get("/oauth2/applications/@me"))
+
+
+def _content(application: Payload) -> Finding:
+    if int(application.get("flags") or 0) & CONTENT_FLAGS:
+        return Finding("ok", "The Message Content intent is granted.")
+    return Finding(
+        "warn",
+        f"The Message Content intent is off: {WITHOUT_CONTENT}.",
+        "If you want them, switch on Bot > Message Content Intent in the developer portal.",
+    )
+
+
+def _public(application: Payload) -> Finding:
+    link = invite(str(application["id"]))
+    who = "Anybody" if application.get("bot_public", True) else "Only its owner"
+    return Finding("ok", f"{who} may install the bot: {link}")
+
+
+def _starts(gateway: Payload) -> Finding:
+    limit: Payload = gateway.get("session_start_limit") or {}
+    remaining, total = int(limit.get("remaining", 0)), int(limit.get("total", 0))
+    what = f"{remaining} of {total} new gateway sessions are left for today."
+    if remaining >= IDENTIFY_LOW:
+        return Finding("ok", what)
+    return Finding("warn", what, "Something restarts the bot over and over; stop it before the token is reset.")

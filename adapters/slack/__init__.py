@@ -1,0 +1,1 @@
+"""Slack: mentions, threads and direct messages, over Socket Mode or HTTP."""

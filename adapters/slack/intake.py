@@ -1,0 +1,135 @@
+"""Slack's events on their way in: verify, parse, hand over, and only then acknowledge.
+
+Bolt runs the protocol (challenge, envelopes, answers); its listeners are not used. Even with
+`process_before_response` an event would pass authorization, matching and argument injection, and one that no listener
+wants is logged with its whole body (slack_bolt 1.30, app/async_app.py). A middleware before authorization sees every
+event once, costs one parse, and what it answers is what Slack gets: 200 acknowledges; anything else is a failed
+delivery over HTTP and no acknowledgement over Socket Mode, and Slack sends the event again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.middleware.async_middleware import AsyncMiddleware
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.signature import Clock, SignatureVerifier
+from slack_sdk.socket_mode.request import SocketModeRequest
+
+from adapters.slack.parse import Identity, Json, mention
+from adapters.slack.sdklog import sdk_logger
+from adapters.slack.sockets import Socket
+from bot.errors import StoreError
+from bot.platform import Submit
+
+log = logging.getLogger(__name__)
+
+BODY_MAX_BYTES: Final = 1024 * 1024
+SUBMIT_WITHIN_S: Final = 2.5  # chosen: Slack gives an acknowledgement 3 s (docs.slack.dev/apis/events-api, Nov 2026)
+_TIMESTAMP_MAX: Final = 12
+
+
+class Intake(AsyncMiddleware):
+    """Takes events while `submit` is set."""
+
+    def __init__(self, token: str, me: Identity, *, within_s: float = SUBMIT_WITHIN_S) -> None:
+        self.submit: Submit | None = None
+        self._me = me
+        self._within_s = within_s
+        self._app = AsyncApp(
+            name="slack",
+            logger=sdk_logger(),
+            token=token,  # Bolt insists on one; nothing that it answers here calls Slack
+            process_before_response=True,
+            request_verification_enabled=False,  # done in `Webhook` before anything is parsed
+            ssl_check_enabled=False,
+            before_authorize=self,
+        )
+
+    async def async_process(
+        self,
+        *,
+        req: AsyncBoltRequest,
+        resp: BoltResponse,
+        next: Callable[[], Awaitable[BoltResponse]],  # noqa: A002  Bolt passes it by this name
+    ) -> BoltResponse:
+        """Answer an event; leave the challenge that checks the address to Bolt."""
+        payload = req.body
+        if payload.get("type") == "url_verification":
+            return await next()
+        return BoltResponse(status=await self._status(payload), body="")
+
+    async def envelope(self, socket: Socket, request: SocketModeRequest) -> None:
+        """Take one envelope of Socket Mode and acknowledge it on the socket that brought it."""
+        response = await run_async_bolt_app(self._app, request)
+        await send_async_response(socket, request, response, 0.0)
+
+    async def dispatch(self, request: AsyncBoltRequest) -> BoltResponse:
+        """Take one request of the Events API, verified before."""
+        return await self._app.async_dispatch(request)
+
+    async def _status(self, payload: Json) -> int:
+        if (submit := self.submit) is None:
+            return 503
+        try:
+            if found := mention(payload, self._me):
+                async with asyncio.timeout(self._within_s):
+                    await submit(found)
+        except (StoreError, TimeoutError) as error:
+            log.warning("slack_event_not_taken", extra=_about(payload, error))
+            return 503
+        except Exception as error:  # noqa: BLE001  the listener's wall: one bad event must not end the listening
+            log.error("slack_event_failed", extra=_about(payload, error))  # its text may quote people
+            return 500
+        return 200
+
+
+class Webhook:
+    """The address where Slack delivers events over HTTP."""
+
+    def __init__(self, intake: Intake, signing_secret: str, *, clock: Clock | None = None) -> None:
+        self._intake = intake
+        self._verifier = SignatureVerifier(signing_secret, clock or Clock())
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        """Answer a delivery.
+
+        200 taken, 400 not an event, 401 not signed by Slack, 413 too long, 500 and 503 not taken: Slack sends it again.
+        """
+        if self._intake.submit is None:
+            return web.Response(status=503)
+        bounded = request.clone(client_max_size=BODY_MAX_BYTES)
+        if not self._signed(request, await bounded.read()):
+            return web.Response(status=401)
+        try:
+            bolt = await to_bolt_request(bounded)
+        except (ValueError, LookupError, TypeError, AttributeError):  # signed, but no JSON object in a known charset
+            return web.Response(status=400)
+        return await to_aiohttp_response(await self._intake.dispatch(bolt))
+
+    def _signed(self, request: web.Request, body: bytes) -> bool:
+        """Whether Slack signed these bytes in the last five minutes.
+
+        The SDK's verifier raises on a timestamp that is no number and on anything that is not ASCII or UTF-8.
+        """
+        times = request.headers.getall("X-Slack-Request-Timestamp", [])
+        signatures = request.headers.getall("X-Slack-Signature", [])
+        if len(times) != 1 or len(signatures) != 1:
+            return False
+        time, signature = times[0], signatures[0]
+        if not (time.isascii() and time.isdigit() and len(time) <= _TIMESTAMP_MAX and signature.isascii()):
+            return False
+        try:
+            return self._verifier.is_valid(body, time, signature)
+        except UnicodeDecodeError:
+            return False
+
+
+def _about(payload: Json, error: Exception) -> dict[str, Any]:
+    return {"slack_event": str(payload.get("event_id", "")), "error": type(error).__name__}

@@ -1,0 +1,183 @@
+"""A Slack event payload as a Mention, or nothing. Pure: no I/O, no clock, no look-ups.
+
+Slack sends one mention as `app_mention` and as `message`, in any order and each up to four times; both forms give the
+same `event_id`, made of the place and the message's ts (docs.slack.dev/apis/events-api, read November 2026).
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from adapters.slack.mrkdwn import commonmark
+from bot.events import Author, File, Mention, Message, Place
+
+Json = dict[str, Any]
+
+_SUBTYPES = (None, "file_share", "thread_broadcast")
+_SLACKBOT = "USLACKBOT"
+_DEPTH_MAX = 8  # rich text nests three deep; more is not from Slack
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the bot is in the workspace, as `auth.test` says."""
+
+    team_id: str
+    user_id: str
+    bot_id: str
+
+
+def mention(payload: Json, me: Identity) -> Mention | None:
+    """The mention in an Events API payload; None for everything that is not for the bot."""
+    event = _event(payload)
+    if event is None or not _from_a_person(event, me):
+        return None
+    addressed = _addressed(event, me)
+    if not addressed and not (_text(event, "thread_ts") and not _opens_to_someone_else(event)):
+        return None
+    return _built(event, _team(payload, me), me, addressed=addressed)
+
+
+def message(raw: Json, me: Identity) -> Message | None:
+    """A line of a thread's history as Slack stores it; None for what nobody said (joins, deleted messages)."""
+    ts = _text(raw, "ts")
+    own = me.user_id == raw.get("user") or me.bot_id == raw.get("bot_id")
+    if math.isnan(_seconds(ts)) or raw.get("hidden") or raw.get("subtype") not in (*_SUBTYPES, "bot_message"):
+        return None
+    return Message(
+        role="assistant" if own else "user",
+        author=_author(raw),
+        text=commonmark(_text(raw, "text"), without_user=me.user_id),
+        message_id=ts,
+        at=_seconds(ts),
+        files=tuple(_files(raw)),
+    )
+
+
+def _event(payload: Json) -> Json | None:
+    event = payload.get("event")
+    if payload.get("type") != "event_callback" or not isinstance(event, dict):
+        return None
+    found = cast(Json, event)
+    wanted = found.get("type") in ("message", "app_mention") and found.get("subtype") in _SUBTYPES
+    return found if wanted and not found.get("hidden") and not found.get("edited") else None
+
+
+def _from_a_person(event: Json, me: Identity) -> bool:
+    """Whether a person wrote it: bots answer bots for ever otherwise. Own messages fail both tests."""
+    user = _text(event, "user")
+    known = bool(user and _text(event, "channel")) and not math.isnan(_seconds(_text(event, "ts")))
+    return known and user not in (me.user_id, _SLACKBOT) and not event.get("bot_id") and not event.get("bot_profile")
+
+
+def _addressed(event: Json, me: Identity) -> bool:
+    if event.get("type") == "app_mention" or _is_dm(event):
+        return True
+    text = _text(event, "text")
+    return f"<@{me.user_id}>" in text or f"<@{me.user_id}|" in text or _named(event.get("blocks"), me.user_id)
+
+
+def _opens_to_someone_else(event: Json) -> bool:
+    """Whether the text begins by calling someone: the bot's own mention was ruled out before."""
+    return _text(event, "text").lstrip().startswith(("<@", "<!"))
+
+
+def _named(node: object, user: str, depth: int = 0) -> bool:
+    """Whether rich text mentions the user outside quotes: a mention in a block may be missing in `text`."""
+    if depth > _DEPTH_MAX:
+        return False
+    if isinstance(node, list):
+        return any(_named(part, user, depth + 1) for part in cast(list[object], node))
+    if not isinstance(node, dict):
+        return False
+    part = cast(Json, node)
+    if part.get("type") == "rich_text_quote":
+        return False
+    found = part.get("type") == "user" and part.get("user_id") == user
+    return found or _named(part.get("elements"), user, depth + 1)
+
+
+def _is_dm(event: Json) -> bool:
+    """Group direct messages (mpim) are channels: more than one person reads them."""
+    kind = event.get("channel_type")
+    return kind == "im" if isinstance(kind, str) else _text(event, "channel").startswith("D")
+
+
+def _team(payload: Json, me: Identity) -> str:
+    """The workspace through which the bot sees the event.
+
+    Never the event's own `team`: in a Slack Connect channel that is the author's, and one mention's two forms could
+    then differ.
+    """
+    return _text(payload, "context_team_id") or _text(payload, "team_id") or me.team_id
+
+
+def _built(event: Json, team: str, me: Identity, *, addressed: bool) -> Mention:
+    ts, channel = _text(event, "ts"), _text(event, "channel")
+    return Mention(
+        event_id=f"slack:{team}:{channel}:{ts}",
+        place=_place(event, team),
+        author=_author(event),
+        text=commonmark(_text(event, "text"), without_user=me.user_id),
+        message_id=ts,
+        sent_at=_seconds(ts),
+        files=tuple(_files(event)),
+        addressed=addressed,
+        others=_others(event, me),
+    )
+
+
+def _place(event: Json, team: str) -> Place:
+    channel, thread = _text(event, "channel"), _text(event, "thread_ts")
+    kind: Literal["dm", "channel", "thread"] = "thread" if thread else "channel"
+    if _is_dm(event):
+        return Place("slack", team, channel, thread or None, "dm")
+    return Place("slack", team, channel, thread or _text(event, "ts"), kind)
+
+
+def _others(event: Json, me: Identity) -> tuple[str, ...]:
+    starter = _text(event, "parent_user_id")
+    return (starter,) if starter and starter not in (me.user_id, event.get("user"), _SLACKBOT) else ()
+
+
+def _author(event: Json) -> Author:
+    user = _text(event, "user") or _text(event, "bot_id")
+    is_bot = bool(event.get("bot_id") or event.get("subtype") == "bot_message" or user == _SLACKBOT)
+    return Author(user, _name(event) or user, is_bot)
+
+
+def _name(event: Json) -> str:
+    profile = cast(Json, found) if isinstance(found := event.get("user_profile"), dict) else {}
+    return _text(profile, "display_name") or _text(profile, "real_name") or _text(event, "username")
+
+
+def _files(event: Json) -> Iterable[File]:
+    files = event.get("files")
+    for file in cast(list[object], files) if isinstance(files, list) else []:
+        if isinstance(file, dict):
+            yield _file(cast(Json, file))
+
+
+def _file(file: Json) -> File:
+    url, size = _text(file, "url_private"), file.get("size")
+    # A remote file's address is chosen by a stranger: it must never be asked with the bot's token.
+    remote = file.get("is_external") or file.get("mode") == "external" or not url.startswith("https://")
+    return File(
+        id=_text(file, "id"),
+        name=_text(file, "name") or _text(file, "title"),
+        mime=_text(file, "mimetype"),
+        size_bytes=size if isinstance(size, int) else 0,
+        ref="" if remote else url,
+    )
+
+
+def _text(of: Json, name: str) -> str:
+    value = of.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _seconds(ts: str) -> float:
+    """A Slack ts as Unix seconds; NaN when it is none."""
+    whole, dot, rest = ts.partition(".")
+    return float(ts) if whole.isdecimal() and ts.isascii() and (rest.isdecimal() or not dot) else math.nan

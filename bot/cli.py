@@ -1,0 +1,344 @@
+"""The command line: what each command needs, does and prints. Exit codes: 0 fine, 1 failed, 2 wrong configuration.
+
+Everything heavy is imported inside the command that needs it, so that help is there at once.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from urllib.parse import urlsplit
+
+from bot.errors import BotError, ConfigError
+
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
+
+    from bot.platform import Finding
+    from bot.settings import Config
+
+log = logging.getLogger(__name__)
+
+FINE, FAILED, MISCONFIGURED, INTERRUPTED = 0, 1, 2, 130
+
+Role = Literal["all", "gateway", "worker"]
+
+
+class App(Protocol):
+    """What the command line needs of `bot.app`."""
+
+    @property
+    def ADAPTER_SETTINGS(self) -> tuple[type["BaseSettings"], ...]:  # noqa: N802 - a constant of the module
+        """The settings classes of all adapters."""
+        ...
+
+    async def run(self, config: "Config", *, role: Role) -> int:
+        """Run until SIGTERM or SIGINT and give the exit code."""
+        ...
+
+    async def chat(self, config: "Config", *, offline: bool) -> int:
+        """Talk in this terminal until the input ends and give the exit code."""
+        ...
+
+    async def doctor(self, config: "Config") -> list["Finding"]:
+        """Check every setting against the real services."""
+        ...
+
+    def manifest(self, *, url: str | None, as_json: bool) -> str:
+        """The Slack app manifest."""
+        ...
+
+    async def invite(self, config: "Config") -> str:
+        """Discord's install link."""
+        ...
+
+
+def main(argv: Sequence[str] | None = None, *, app: App | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Run one command and give its exit code. `app` stands in for `bot.app` in tests."""
+    parser = _parser()
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as ended:  # argparse has printed help or what is wrong
+        return ended.code if isinstance(ended.code, int) else FINE
+    if arguments.command is None:
+        parser.print_help()
+        return FINE
+    command = cast("Callable[[_Call], int]", arguments.command)
+    return _walled(command, _Call(arguments, app, environ))
+
+
+class _Call:
+    """One command with what was typed after it."""
+
+    def __init__(self, arguments: argparse.Namespace, app: App | None, environ: Mapping[str, str]) -> None:
+        self.arguments = arguments
+        self._app = app
+        self.env_file = Path(cast("str | None", arguments.env_file) or ".env")
+        self._named = arguments.env_file is not None
+        self._environ = environ
+
+    @property
+    def app(self) -> App:
+        """`bot.app`, or what stands in for it."""
+        if self._app is None:
+            from bot import app
+
+            self._app = app
+        return self._app
+
+    def config(self, *, quiet: bool) -> "Config":
+        """The settings, with logging set up for them; `quiet` logs warnings only, unless LOG_LEVEL says more."""
+        from bot import logs, settings
+
+        if self._named and not self.env_file.exists():
+            raise ConfigError(f"--env-file: there is no file {self.env_file}.")
+        config = settings.load(self.app.ADAPTER_SETTINGS, env_file=self.env_file, environ=self._environ)
+        core = config.core
+        level = "warning" if quiet and "log_level" not in core.model_fields_set else core.log_level
+        logs.configure(level, core.log_format, secrets=config.secrets())
+        return config
+
+
+def _walled(command: Callable[[_Call], int], call: _Call) -> int:
+    """The outermost wall: no traceback reaches a person or a log without redaction."""
+    from bot import logs
+
+    logs.configure("warning")
+    try:
+        return command(call)
+    except BotError as error:
+        return _told([error])
+    except BaseExceptionGroup as group:
+        ours = _leaves(group)
+        if not all(isinstance(one, BotError) for one in ours):
+            log.exception("crashed")
+            return FAILED
+        return _told(ours)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; without this Python complains once more while it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception:  # the wall
+        log.exception("crashed")
+        return FAILED
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for one in group.exceptions:
+        inner = cast("BaseExceptionGroup[BaseException] | None", one if isinstance(one, BaseExceptionGroup) else None)
+        leaves += _leaves(inner) if inner else [one]
+    return leaves
+
+
+def _told(errors: Sequence[BaseException]) -> int:
+    for line in "\n".join(map(str, errors)).splitlines():
+        print(f"routernesia-bot: {line}", file=sys.stderr)
+    return MISCONFIGURED if any(isinstance(one, ConfigError) for one in errors) else FAILED
+
+
+def _wait(work: Coroutine[Any, Any, Any]) -> Any:
+    import asyncio
+
+    return asyncio.run(work)
+
+
+def _warn_of_unknown(config: "Config") -> None:
+    if config.unknown:
+        log.warning("unknown_settings_in_environment", extra={"names": list(config.unknown)})
+
+
+def _run(call: _Call) -> int:
+    config = call.config(quiet=False)
+    _warn_of_unknown(config)
+    if not any(getattr(one, "enabled", False) for one in config.adapters.values()):
+        raise ConfigError(
+            "No platform has a token, so there is nothing to run.\n"
+            "For Slack set SLACK_BOT_TOKEN, and SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP).\n"
+            "For Discord set DISCORD_TOKEN. To try the bot without any token: routernesia-bot chat"
+        )
+    return _wait(call.app.run(config, role=cast("Role", call.arguments.role)))
+
+
+def _chat(call: _Call) -> int:
+    from bot import first_key, settings
+
+    config = call.config(quiet=True)
+    _warn_of_unknown(config)
+    core = config.core
+    # A server of one's own may need no key; Routernesia does.
+    offline = core.completions_api_key is None and core.completions_base_url == settings.ROUTERNESIA
+    if offline and first_key.on_terminal():
+        keyed = _asked(config, call.env_file)
+        config, offline = keyed or config, keyed is None
+    if offline:
+        print("No API key: answers come from the built-in offline echo, not from a model.", file=sys.stderr)
+    return _wait(call.app.chat(config, offline=offline))
+
+
+def _asked(config: "Config", env_file: Path) -> "Config | None":
+    from bot import first_key, logs
+
+    try:
+        keyed = first_key.asked(config, env_file, say=lambda line: print(line, file=sys.stderr))
+    except EOFError:
+        return None
+    if keyed:
+        core = keyed.core
+        level = core.log_level if "log_level" in core.model_fields_set else "warning"
+        logs.configure(level, core.log_format, secrets=keyed.secrets())
+    return keyed
+
+
+def _doctor(call: _Call) -> int:
+    findings: list[Finding] = _wait(call.app.doctor(call.config(quiet=True)))
+    unicode = "utf" in (sys.stdout.encoding or "").lower()
+    marks = {"ok": "✓", "warn": "!", "fail": "✗"} if unicode else {"ok": "+", "warn": "!", "fail": "x"}
+    for finding in findings:
+        print(f"{marks[finding.level]} {finding.what}" + (f"\n    {finding.todo}" if finding.todo else ""))
+    failed = sum(finding.level == "fail" for finding in findings)
+    print(f"\n{failed} to mend." if failed else "\nEverything the bot needs is there.")
+    return FAILED if failed else FINE
+
+
+def _manifest(call: _Call) -> int:
+    host = cast("str | None", call.arguments.http)
+    url = None if host is None else _event_url(host)
+    print(call.app.manifest(url=url, as_json=call.arguments.json).rstrip("\n"))
+    return FINE
+
+
+def _event_url(host: str) -> str:
+    try:
+        parts = urlsplit(host)
+        fine = parts.scheme == "https" and bool(parts.hostname) and not (parts.query or parts.fragment)
+    except ValueError:
+        fine = False
+    if not fine:
+        raise ConfigError("--http needs the public address that Slack shall call, like https://bot.example.com")
+    return host.rstrip("/")
+
+
+def _invite(call: _Call) -> int:
+    link: str = _wait(call.app.invite(call.config(quiet=True)))
+    print(link)
+    return FINE
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when asked: that costs more than all the rest of --help."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: object, values: object, option_string: str | None = None
+    ) -> None:
+        from importlib.metadata import version
+
+        print(f"routernesia-bot {version('routernesia-bot')}")
+        parser.exit(FINE)
+
+
+_ABOUT = "A chat bot for Slack and Discord that answers in the thread through an OpenAI-compatible completions API."
+
+_EXAMPLES = """\
+first steps:
+  routernesia-bot chat                  try it in this terminal; needs no token
+  routernesia-bot manifest              Slack: paste this at api.slack.com/apps, Create New App, From a manifest
+  routernesia-bot invite                Discord: open this link to add the bot to a server; needs DISCORD_TOKEN
+  routernesia-bot doctor                check keys, tokens, scopes and Redis, and read what to do
+  routernesia-bot run                   serve every platform that has a token
+
+settings come from the environment and from .env; .env.example lists them all with their defaults.
+exit codes: 0 fine, 1 failed, 2 something to mend in the settings or the command line.
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="routernesia-bot", description=_ABOUT, epilog=_EXAMPLES, formatter_class=layout
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    _add_env_file(parser, default=None)
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def add(name: str, command: Callable[[_Call], int], *, text: str, more: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(
+            name, help=text, description=text, epilog=more, formatter_class=layout, allow_abbrev=False
+        )
+        _add_env_file(one, default=argparse.SUPPRESS)
+        one.set_defaults(command=command)
+        return one
+
+    run = add("run", _run, text="serve every platform that has a token", more=_RUN)
+    run.add_argument("--role", choices=("all", "gateway", "worker"), default="all", help="default: all")
+    add("chat", _chat, text="talk to the bot in this terminal", more=_CHAT)
+    add("doctor", _doctor, text="check every setting against the real services", more=_DOCTOR)
+    manifest = add("manifest", _manifest, text="print the Slack app manifest", more=_MANIFEST)
+    manifest.add_argument("--http", metavar="https://HOST", help="events over HTTP to this address, not Socket Mode")
+    manifest.add_argument("--json", action="store_true", help="JSON instead of YAML")
+    add("invite", _invite, text="print Discord's install link", more=_INVITE)
+    return parser
+
+
+def _add_env_file(parser: argparse.ArgumentParser, *, default: str | None) -> None:
+    parser.add_argument("--env-file", metavar="FILE", default=default, help="read settings from FILE (default: .env)")
+
+
+_RUN = """\
+needs: COMPLETIONS_API_KEY, and a token of at least one platform:
+  Slack     SLACK_BOT_TOKEN, and SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP)
+  Discord   DISCORD_TOKEN
+
+roles: all does everything in one process. On many machines that share a REDIS_URL, gateways receive and workers
+answer; both need the tokens. Stop it with SIGTERM or Ctrl-C: running answers get DRAIN_SECONDS to finish.
+
+examples:
+  routernesia-bot run
+  routernesia-bot run --role worker --env-file /etc/routernesia-bot.env
+
+next: routernesia-bot doctor, if something does not work
+"""
+
+_CHAT = """\
+needs: nothing. Without COMPLETIONS_API_KEY it asks for one, or answers from a built-in offline echo.
+
+in the chat: /new [NAME] starts a thread, /threads lists them, /switch NAME goes to one, /help, /quit (or Ctrl-D)
+
+examples:
+  routernesia-bot chat
+  printf 'What is Redis?\\n' | routernesia-bot chat       one question a line, only the answers are printed
+
+next: routernesia-bot manifest (Slack) or routernesia-bot invite (Discord)
+"""
+
+_DOCTOR = """\
+needs: the settings that you want checked. It asks the completions API for one short answer, Redis for its
+durability, Slack for the token's scopes, Discord for the token and its intents. Nothing is posted anywhere.
+
+each line: ✓ fine, ! works with a limit, ✗ to mend, with what to do below. Exit code 1 when there is a ✗.
+
+next: routernesia-bot run
+"""
+
+_MANIFEST = """\
+needs: nothing. Paste the output at https://api.slack.com/apps, Create New App, From a manifest.
+
+examples:
+  routernesia-bot manifest                                Socket Mode: no public address needed
+  routernesia-bot manifest --http https://bot.example.com  events over HTTP, to /slack/events there
+  routernesia-bot manifest --json > manifest.json
+
+next: install the app, put SLACK_BOT_TOKEN and SLACK_APP_TOKEN into .env, then: routernesia-bot run
+"""
+
+_INVITE = """\
+needs: DISCORD_TOKEN. The link asks for the least permissions that the bot works with.
+
+next: open the link, choose a server, then: routernesia-bot run
+"""

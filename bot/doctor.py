@@ -1,0 +1,114 @@
+"""What `doctor` says about the core: settings, Redis, completions API. Adapters check their own platforms.
+
+It opens no connection of its own; what must be asked comes in as callables.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+from pydantic import SecretStr
+
+from bot.errors import BotError, InUse
+from bot.platform import Finding
+from bot.settings import Config, Settings
+
+Info = Callable[[], Awaitable[Mapping[str, object]]]
+"""The fields of Redis' INFO everything, and `appendfsync` from CONFIG GET where the server allows that.
+
+Raises StoreError or ConfigError where it cannot be reached.
+"""
+
+Check = Callable[[], Awaitable[list[Finding]]]
+"""One service's own check, like `Completions.check`."""
+
+
+async def core(config: Config, *, redis: Info, completions: Check) -> list[Finding]:
+    """All findings about the core. Never raises for a service that is down: that is a finding."""
+    found = settings_findings(config)
+    found += await redis_findings(redis, embedded=not config.core.redis_url.get_secret_value())
+    return found + await guarded("Completions API", completions)
+
+
+async def guarded(what: str, check: Check) -> list[Finding]:
+    """The check's findings, or one failure with the reason when it raises one of our errors."""
+    try:
+        return await check()
+    except BotError as error:
+        return [Finding("fail", f"{what}: {error}")]
+
+
+def settings_findings(config: Config) -> list[Finding]:
+    """One line that sums the settings up, and one for each name in the environment that is not ours."""
+    changed = sorted(config.core.model_fields_set)
+    summary = ", ".join(f"{name.upper()}={_shown(config.core, name)}" for name in changed) or "all at their defaults"
+    unknown = [
+        Finding("warn", f"Environment: {one} is no setting of the bot", "Correct or remove it.")
+        for one in config.unknown
+    ]
+    return [Finding("ok", f"Settings: {summary}"), *unknown]
+
+
+def _shown(settings: Settings, name: str) -> str:
+    value: object = getattr(settings, name)
+    if isinstance(value, SecretStr):
+        return "(set)" if value.get_secret_value() else "(empty)"
+    # A prompt is the operator's own text; how long it is tells enough.
+    return f"({len(value)} characters)" if name == "system_prompt" and isinstance(value, str) else str(value)
+
+
+async def redis_findings(info: Info, *, embedded: bool = False) -> list[Finding]:
+    """Whether Redis can be reached and keeps what it accepts."""
+    try:
+        facts = await info()
+    except InUse:
+        return [Finding("ok", "Redis: the embedded store is in use by a running bot; its /readyz says how it stands")]
+    except BotError as error:
+        return [Finding("fail", f"Redis: {error}", "" if embedded else "Check REDIS_URL and that the server runs.")]
+    return [_server(facts, embedded=embedded), *durability(facts)]
+
+
+def _server(facts: Mapping[str, object], *, embedded: bool) -> Finding:
+    valkey = facts.get("valkey_version")
+    version = f"Valkey {valkey}" if valkey else f"Redis {facts.get('redis_version', '?')}"
+    return Finding("ok", f"Redis: {version} answers{' (embedded, kept in DATA_DIR)' if embedded else ''}")
+
+
+def durability(facts: Mapping[str, object]) -> list[Finding]:
+    """Whether an accepted mention survives a restart of the server, from INFO's fields."""
+    if not _on(facts.get("aof_enabled")):
+        off = Finding("fail", "Redis: the append-only file is off, a restart loses mentions", "Set `appendonly yes`.")
+        return [off, *_eviction(facts)]
+    return [*_append_only(facts), *_waitaof(facts), *_eviction(facts)]
+
+
+def _append_only(facts: Mapping[str, object]) -> list[Finding]:
+    if facts.get("aof_last_write_status", "ok") != "ok":
+        return [Finding("fail", "Redis: the last write to the append-only file failed", "Look at its disk.")]
+    fsync = facts.get("appendfsync")
+    if fsync == "no":
+        return [Finding("fail", "Redis: appendfsync is no, the system decides when to write", "Set it to always.")]
+    if fsync is None:
+        todo = "CONFIG GET is not allowed here; see that it is always or everysec."
+        return [Finding("warn", "Redis: the append-only file is on, appendfsync unknown", todo)]
+    slow = " (each mention waits up to a second; always is faster)" if fsync == "everysec" else ""
+    return [Finding("ok", f"Redis: the append-only file is on, appendfsync {fsync}{slow}")]
+
+
+def _waitaof(facts: Mapping[str, object]) -> list[Finding]:
+    # WAITAOF is in Redis from 7.2 (redis.io/commands/waitaof) and so in every Valkey, which forked later.
+    numbers = tuple(map(int, re.findall(r"\d+", str(facts.get("redis_version", "")))[:2]))
+    if facts.get("valkey_version") or numbers >= (7, 2):
+        return []
+    todo = "Use Redis 7.2 or later, or Valkey; until then a crash of the server loses up to a second."
+    return [Finding("warn", "Redis: this version cannot confirm that a mention is on disk (WAITAOF)", todo)]
+
+
+def _eviction(facts: Mapping[str, object]) -> list[Finding]:
+    policy = str(facts.get("maxmemory_policy", "noeviction"))
+    if not policy.startswith("allkeys-"):
+        return []
+    return [Finding("fail", f"Redis: maxmemory-policy {policy} throws mentions away", "Set it to noeviction.")]
+
+
+def _on(value: object) -> bool:
+    return str(value).lower() in ("1", "true", "yes")

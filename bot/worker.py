@@ -1,0 +1,146 @@
+"""Claims lanes, keeps their leases, has each mention handled, and gives back what a shutdown interrupts.
+
+It knows leases and slots; what handling means is the handler's business.
+"""
+
+import asyncio
+import logging
+import random
+import traceback
+from collections.abc import Awaitable, Callable
+
+from bot.errors import BotError, StoreError
+from bot.inbox import Claim, Inbox, LeaseLost
+from bot.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+CLAIM_MOST = 16
+"""Lanes taken in one step. Chosen: enough to amortise the round trip, few enough to leave some for other workers."""
+
+PAUSE_S = 1.0
+"""Between two looks at a Redis that fails."""
+
+Handle = Callable[[Claim], Awaitable[None]]
+"""Answers a claimed mention and settles it."""
+
+
+class Worker:
+    """Up to `slots` mentions at once, each under its lease."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        handle: Handle,
+        *,
+        slots: int,
+        metrics: Metrics,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._inbox = inbox
+        self._handle = handle
+        self._slots = slots
+        self._room = asyncio.Event()
+        self._room.set()
+        self._metrics = metrics
+        self._sleep = sleep
+        self._running: dict[Claim, asyncio.Task[None]] = {}
+        self._draining = False
+
+    async def run(self) -> None:
+        """Work until cancelled. What runs then is cancelled too and put back at once."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_leases(), name="leases")
+            while True:
+                await self._room.wait()
+                await self._claim_some(tasks)
+
+    async def drain(self, within_s: float) -> None:
+        """Let what runs finish, `within_s` at most; call `stop_claiming` first, cancel `run` after."""
+        running = list(self._running.values())
+        if running:
+            await asyncio.wait(running, timeout=within_s)
+
+    def stop_claiming(self) -> None:
+        """From now on take nothing new."""
+        self._draining = True
+
+    async def _claim_some(self, tasks: asyncio.TaskGroup) -> None:
+        if self._draining:
+            await self._sleep(PAUSE_S)
+            return
+        most = min(self._slots - len(self._running), CLAIM_MOST)
+        try:
+            claims, next_due_s = await self._inbox.claim(most)
+            for claim in claims:
+                self._start(claim, tasks)
+            if len(claims) < most:
+                await self._inbox.wait(PAUSE_S if next_due_s is None else min(next_due_s, PAUSE_S))
+        except StoreError as error:
+            log.warning("claim_failed", extra={"error": str(error)})
+            await self._sleep(PAUSE_S * random.uniform(0.2, 1))
+
+    def _start(self, claim: Claim, tasks: asyncio.TaskGroup) -> None:
+        task = tasks.create_task(self._settled(claim), name="mention")
+        self._running[claim] = task
+        task.add_done_callback(lambda _: self._stopped(claim))
+        self._count()
+
+    def _stopped(self, claim: Claim) -> None:
+        del self._running[claim]
+        self._count()
+
+    def _count(self) -> None:
+        self._metrics.running.set(len(self._running))
+        if len(self._running) < self._slots:
+            self._room.set()
+        else:
+            self._room.clear()
+
+    async def _settled(self, claim: Claim) -> None:
+        """Handle one mention. This is the wall: nothing that goes wrong with one mention touches another."""
+        try:
+            await self._handle(claim)
+        except asyncio.CancelledError:
+            if self._draining and self._inbox.holds(claim):
+                await self._put_back(claim, delay_s=0)
+            raise
+        except LeaseLost:
+            log.warning("lease_lost", extra={"event_id": claim.event_id})
+        except BotError as error:
+            log.warning("mention_put_back", extra={"event_id": claim.event_id, "error": str(error)})
+            await self._put_back(claim, delay_s=_backoff_s(claim))
+        except Exception as error:  # noqa: BLE001 - the wall
+            # Its lease lapses and the try counts: a mention that always fails ends as a dead letter. The error's
+            # text could quote the message; where it happened is enough to mend it.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error(
+                "mention_crashed",
+                extra={"event_id": claim.event_id, "error": type(error).__name__, "where": where},
+            )
+
+    async def _put_back(self, claim: Claim, *, delay_s: float) -> None:
+        try:
+            await self._inbox.again(claim, delay_s=delay_s)
+        except StoreError as error:
+            log.warning("put_back_failed", extra={"event_id": claim.event_id, "error": str(error)})
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await self._sleep(self._inbox.lease_s / 3)
+            claims = list(self._running)
+            if not claims:
+                continue
+            try:
+                lost = await self._inbox.renew(claims)
+            except StoreError as error:
+                log.warning("renew_failed", extra={"error": str(error)})
+                lost = [claim for claim in claims if not self._inbox.holds(claim)]
+            for claim in lost:
+                if task := self._running.get(claim):
+                    task.cancel()
+
+
+def _backoff_s(claim: Claim) -> float:
+    """1, 2, 4 ... 30 s, each shortened by up to half so that a crowd does not come back at once."""
+    return min(30.0, 2.0 ** min(claim.again, 5)) * random.uniform(0.5, 1)

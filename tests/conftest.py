@@ -1,0 +1,57 @@
+"""What all tests share: a real Valkey per test process, empty at the start of each test."""
+
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+from typing import cast
+
+import pytest
+from redis import Redis as BlockingRedis
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from bot import store
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Generator[str]:
+    """The URL of a Valkey of this test process's own, with the append-only file on."""
+    with tempfile.TemporaryDirectory(prefix="rb-") as folder:
+        socket = Path(folder) / "s"
+        options = ["--port", "0", "--unixsocket", str(socket), "--dir", folder, "--save", "", "--appendonly", "yes"]
+        options += ["--appendfsync", "always", "--logfile", str(Path(folder) / "log")]
+        with subprocess.Popen([str(store.server_binary()), *options]) as server:
+            client = BlockingRedis(unix_socket_path=str(socket))
+            _await_answer(client)
+            client.close()
+            yield f"unix://{socket}"
+            server.terminate()
+
+
+def _await_answer(client: BlockingRedis) -> None:
+    give_up_at = time.monotonic() + 10
+    while True:
+        try:
+            client.execute_command("PING")
+        except (RedisError, OSError):
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+@pytest.fixture
+async def redis(valkey_url: str) -> AsyncGenerator[Redis]:
+    """A client of the empty test server; afterwards every key must expire or be the queue itself."""
+    async with store.connect(valkey_url, data_dir=Path("unused")) as client:
+        await client.execute_command("FLUSHALL")
+        yield client
+        keys = cast(list[str], await client.keys())
+        assert [key for key in keys if not _permanent(key) and await client.ttl(key) == -1] == []
+
+
+def _permanent(key: str) -> bool:
+    return key.removeprefix(store.PREFIX).split(":", 1)[0] in store.PERMANENT

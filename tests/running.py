@@ -1,0 +1,171 @@
+"""A whole bot in this process between the fake services: what the end-to-end tests talk to.
+
+async with services() as outside, running(outside, redis_url=valkey_url) as bot:
+    ts = await outside.slack.mention("C1", "U1", "hello")
+    await until(lambda: bot.settled == 1)
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import aiohttp
+from prometheus_client import Counter
+from pydantic import SecretStr
+
+from adapters.discord.adapter import DiscordPlatform
+from adapters.discord.settings import DiscordSettings
+from adapters.slack.adapter import SlackPlatform
+from adapters.slack.settings import SlackSettings
+from bot import app
+from bot.completions import Completions, Patience
+from bot.settings import Settings
+from tests.fakes.completions import FakeCompletions
+from tests.fakes.discord import FakeDiscord
+from tests.fakes.slack import FakeSlack
+from tests.until import until
+
+KEY = "sk-canary-key-4711"
+
+Name = Literal["slack", "discord"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What stands outside the bot."""
+
+    slack: FakeSlack
+    discord: FakeDiscord
+    completions: FakeCompletions
+
+
+@asynccontextmanager
+async def services(*, slack: FakeSlack | None = None) -> AsyncGenerator[Services]:
+    """The three fake services, empty."""
+    async with (
+        slack or FakeSlack() as slack_,
+        FakeDiscord() as discord,
+        FakeCompletions(key=KEY) as completions,
+    ):
+        yield Services(slack_, discord, completions)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A bot at work."""
+
+    bot: app.Bot
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.bot.port}"
+
+    @property
+    def accepted(self) -> int:
+        return count(self.bot.metrics.accepted)
+
+    @property
+    def answered(self) -> int:
+        return count(self.bot.metrics.answered)
+
+    @property
+    def failed(self) -> int:
+        return count(self.bot.metrics.failed)
+
+    @property
+    def duplicates(self) -> int:
+        return count(self.bot.metrics.duplicates)
+
+    @property
+    def ignored(self) -> int:
+        return count(self.bot.metrics.ignored)
+
+    @property
+    def settled(self) -> int:
+        return self.answered + self.failed
+
+    async def get(self, path: str) -> tuple[int, str]:
+        """The status and body of a probe."""
+        async with aiohttp.ClientSession() as session, session.get(self.url + path) as response:
+            return response.status, await response.text()
+
+
+def count(counter: Counter) -> int:
+    """The sum over all labels."""
+    return int(sum(one.value for metric in counter.collect() for one in metric.samples if one.name.endswith("_total")))
+
+
+@asynccontextmanager
+async def running(
+    outside: Services,
+    *,
+    redis_url: str,
+    on: Sequence[Name] = ("slack", "discord"),
+    http: bool = False,
+    patience: Patience | None = None,
+    sleep: Callable[[float], Any] = asyncio.sleep,
+    **more: Any,
+) -> AsyncGenerator[Running]:
+    """A bot that listens and works; `http` takes Slack's events over HTTP, `more` are settings of the core."""
+    async with AsyncExitStack() as stack:
+        settings = Settings(
+            completions_base_url=outside.completions.base_url,
+            completions_api_key=SecretStr(KEY),
+            redis_url=SecretStr(redis_url),
+            data_dir=Path("unused"),
+            http_host="127.0.0.1",
+            http_port=0,
+            **{"drain_seconds": 5, **more},
+        )
+        completions = Completions(
+            base_url=settings.completions_base_url,
+            api_key=KEY,
+            model=settings.completions_model,
+            stream=settings.completions_stream,
+            patience=patience,
+            sleep=sleep,
+        )
+        platforms = [_platform(name, outside, http=http) for name in on]
+        bot = await stack.enter_async_context(app.Bot(settings, platforms, completions=completions))
+        stop = asyncio.Event()
+        serving = asyncio.create_task(bot.serve(until=stop))
+        try:
+            await until(lambda: serving.done() or (bot.port and all(_hears(one, outside) for one in platforms)))
+            if http:
+                outside.slack.events_url = f"http://127.0.0.1:{bot.port}/slack/events"
+            yield Running(bot)
+        finally:
+            stop.set()
+            await serving
+
+
+def _hears(platform: SlackPlatform | DiscordPlatform, outside: Services) -> bool:
+    # What is said before the gateway has identified reaches nobody.
+    return platform.connected and (platform.name != "discord" or bool(outside.discord.gateway.live))
+
+
+def _platform(name: Name, outside: Services, *, http: bool) -> SlackPlatform | DiscordPlatform:
+    if name == "discord":
+        discord = outside.discord
+        token = SecretStr(discord.token)
+        return DiscordPlatform(DiscordSettings(discord_token=token, discord_api_url=discord.api_url))
+    slack = outside.slack
+    settings = SlackSettings(
+        slack_bot_token=SecretStr(slack.bot_token),
+        slack_app_token=None if http else SecretStr(slack.app_token),
+        slack_signing_secret=SecretStr(slack.signing_secret) if http else None,
+        slack_api_url=slack.api_url,
+    )
+    return SlackPlatform(settings)
+
+
+HASTE = replace(Patience(), connect_s=2.0, first_byte_s=0.3, chunk_s=0.3, tail_s=0.1)
+"""Time limits that a test can wait for."""
+
+
+async def at_once(_: float) -> None:
+    """Lets others run, and takes no time."""
+    await asyncio.sleep(0)

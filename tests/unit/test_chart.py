@@ -1,0 +1,173 @@
+"""The chart renders what its suites in helm/tests say, and its checks find what they are for.
+
+The suites are in helm-unittest's format, so they run under that plugin too; this reads the part of it they use.
+Rendering needs the helm that scripts/chart-check (in `make check`) has fetched; without it those tests are skipped,
+never the others.
+"""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "helm"
+HELM = ROOT / ".tools/helm"
+with_helm = pytest.mark.skipif(not HELM.exists(), reason="no .tools/helm: run `make chart-check` once")
+
+
+def checks() -> Any:
+    """scripts/chart_checks.py as a module."""
+    spec = importlib.util.spec_from_file_location("chart_checks", ROOT / "scripts/chart_checks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def cases() -> Iterator[Any]:
+    for file in sorted((CHART / "tests").glob("*_test.yaml")):
+        suite = yaml.safe_load(file.read_text())
+        for case in suite["tests"]:
+            merged = {"templates": suite.get("templates"), **case}
+            yield pytest.param(merged, id=f"{file.stem}: {case['it']}")
+
+
+def nested(settings: dict[str, Any]) -> dict[str, Any]:
+    """`{"a.b": 1}` as `{"a": {"b": 1}}`."""
+    tree: dict[str, Any] = {}
+    for path, value in settings.items():
+        *parents, last = path.split(".")
+        node = tree
+        for key in parents:
+            node = node.setdefault(key, {})
+        node[last] = value
+    return tree
+
+
+def helm(*arguments: str, values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    command = [str(HELM), "template", "bot", str(CHART), "--values", "-", *arguments]
+    return subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, timeout=30, check=False)
+
+
+def rendered(case: dict[str, Any]) -> list[Any]:
+    """The documents of the case's templates."""
+    show = [word for template in case["templates"] for word in ("--show-only", template)]
+    result = helm(*show, values=nested(case.get("set", {})))
+    if "could not find template" in result.stderr:  # that is how helm says that a template came out empty
+        return []
+    assert result.returncode == 0, result.stderr
+    return [document for document in yaml.safe_load_all(result.stdout) if document]
+
+
+def at(document: Any, path: str) -> Any:
+    """What stands at a path like `spec.rules[0].host`; None where nothing does."""
+    for quoted, index, key in re.findall(r'\["([^"]+)"\]|\[(\d+)\]|([^.\[\]]+)', path):
+        try:
+            document = document[int(index) if index else quoted or key]
+        except (KeyError, IndexError):
+            return None
+    return document
+
+
+def holds(assertion: dict[str, Any], documents: list[Any]) -> bool:
+    [(kind, want)] = assertion.items()
+    if kind == "hasDocuments":
+        return len(documents) == want["count"]
+    [document] = documents
+    found = at(document, want["path"])
+    return {
+        "equal": lambda: found == want["value"],
+        "notExists": lambda: found is None,
+        "contains": lambda: want["content"] in found,
+        "notContains": lambda: want["content"] not in found,
+    }[kind]()
+
+
+@with_helm
+@pytest.mark.parametrize("case", list(cases()))
+def test_suite(case: dict[str, Any]) -> None:
+    documents = rendered(case)
+    assert case["asserts"]
+    for assertion in case["asserts"]:
+        assert holds(assertion, documents), (assertion, documents)
+
+
+@with_helm
+@pytest.mark.parametrize("file", sorted((CHART / "ci").glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_schema_decides_on_every_value_set_as_its_name_says(file: Path) -> None:
+    result = helm(values=yaml.safe_load(file.read_text()))
+    refused = "specifications of the schema" in result.stderr
+    assert refused == file.name.startswith("invalid-"), result.stderr
+    assert (result.returncode == 0) != refused
+
+
+@with_helm
+@pytest.mark.parametrize("persistent", [True, False])
+def test_the_notes_warn_of_a_store_that_dies_with_its_pod(persistent: bool) -> None:
+    command = [str(HELM), "install", "bot", str(CHART), "--dry-run=client", "--values", "-"]
+    values = json.dumps({"store": {"persistence": {"enabled": persistent}}})
+    result = subprocess.run(command, input=values, capture_output=True, text=True, timeout=30, check=False)
+    assert ("WARNING: the embedded store is on an emptyDir" in result.stdout) != persistent
+    assert "routernesia-bot doctor" in result.stdout
+
+
+def test_no_object_in_the_schema_takes_unknown_names() -> None:
+    open_ones = {"nodeAffinity", "podAffinity", "podAntiAffinity", "namespaceSelector", "podSelector", "global"}
+
+    def walk(node: Any, name: str) -> Iterator[str]:
+        if isinstance(node, list):
+            for item in cast(list[Any], node):
+                yield from walk(item, name)
+        elif isinstance(node, dict):
+            entries = cast(dict[str, Any], node)
+            if entries.get("type") == "object" and name not in open_ones and "additionalProperties" not in entries:
+                yield name
+            for key, value in entries.items():
+                yield from walk(value, key)
+
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert list(walk(schema["properties"], "")) == []
+    assert schema["additionalProperties"] is False
+
+
+def test_the_readme_table_is_made_from_the_values_file() -> None:
+    assert list(checks().readme(CHART, write=False)) == []
+
+
+def test_a_value_without_a_comment_and_a_stale_table_are_found(tmp_path: Path) -> None:
+    chart = checks()
+    (tmp_path / "values.yaml").write_text("# -- One\na: 1\nb:\n  c: 2\n")
+    (tmp_path / "README.md").write_text(f"x\n{chart.MARKS[0]}\nold\n{chart.MARKS[1]}\ny\n")
+    assert [fault.rpartition("/")[2] for fault in chart.readme(tmp_path, write=False)] == [
+        "values.yaml: b.c has no '# --' comment",
+        "README.md: the table of values is not fresh",
+    ]
+
+
+def test_writing_the_table_leaves_the_rest_of_the_readme(tmp_path: Path) -> None:
+    chart = checks()
+    (tmp_path / "values.yaml").write_text("a:\n  # -- One\n  b: 1\n")
+    (tmp_path / "README.md").write_text(f"x\n{chart.MARKS[0]}\n{chart.MARKS[1]}\ny\n")
+    assert list(chart.readme(tmp_path, write=True)) == []
+    text = (tmp_path / "README.md").read_text()
+    assert "| `a.b` | `1` | One |" in text
+    assert text.startswith("x\n")
+    assert text.endswith("y\n")
+
+
+def test_the_checks_end_with_a_failure_and_a_line_for_each_fault(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("a: 1\n")
+    (tmp_path / "README.md").write_text("\n".join(checks().MARKS))
+    command = [sys.executable, str(ROOT / "scripts/chart_checks.py"), "readme", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert result.returncode == 1
+    assert "a has no '# --' comment" in result.stdout

@@ -1,0 +1,113 @@
+"""Settings, the invite link, and the pure parts of posting."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from adapters.discord.invite import PERMISSIONS, invite, permissions
+from adapters.discord.posting import earlier, nonce
+from adapters.discord.settings import API_URL, DiscordSettings
+
+
+def test_without_a_token_discord_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISCORD_TOKEN", raising=False)
+    assert not DiscordSettings().enabled
+    monkeypatch.setenv("DISCORD_TOKEN", "  ")
+    assert not DiscordSettings().enabled
+
+
+def test_the_environment_is_read_and_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISCORD_TOKEN", " abc.def ")
+    monkeypatch.setenv("DISCORD_API_URL", "http://127.0.0.1:1/api/v10/")
+    settings = DiscordSettings()
+    assert settings.enabled
+    assert settings.discord_token == SecretStr("abc.def")
+    assert settings.discord_api_url == "http://127.0.0.1:1/api/v10"
+
+
+def test_an_empty_address_is_the_default() -> None:
+    assert DiscordSettings(discord_api_url="").discord_api_url == API_URL
+
+
+@pytest.mark.parametrize("token", ["Bot secret.abc", "secret\nabc", "sécret"])
+def test_a_token_in_the_wrong_form_is_refused_without_showing_it(token: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        DiscordSettings(discord_token=SecretStr(token))
+    assert token not in str(caught.value)
+    assert "DISCORD_TOKEN" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["discord.example", "ftp://x.example", "https://u:hush@x.example", "https://x.example?a=hush"]
+)
+def test_an_address_in_the_wrong_form_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        DiscordSettings(discord_api_url=url)
+    assert url not in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_the_invite_asks_for_no_more_than_the_features_need() -> None:
+    query = parse_qs(urlsplit(invite("123")).query)
+    assert query == {"client_id": ["123"], "scope": ["bot applications.commands"], "permissions": ["274877975552"]}
+    assert permissions() == sum(PERMISSIONS.values())
+    assert not permissions() & (1 << 3 | 1 << 17)  # ADMINISTRATOR, MENTION_EVERYONE
+
+
+@given(st.text(), st.text())
+@hypothesis_settings(deadline=None)
+def test_a_nonce_is_short_stable_and_its_keys_own(one: str, other: str) -> None:
+    assert nonce(one) == nonce(one)
+    assert len(nonce(one)) == 25
+    assert (nonce(one) == nonce(other)) == (one == other)
+
+
+def own(key: str, content: str, answers: str | None = None, **more: str) -> dict[str, object]:
+    reference = {"message_reference": {"message_id": answers}} if answers else {}
+    return {"id": key, "content": content, **reference, **more}
+
+
+OWN = [
+    own("1", "the first part", "Q"),
+    own("2", "the first part of another", "R"),
+    own("3", "the second part, as it began"),
+    own("4", "something quite different"),
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "first", "found"),
+    [
+        ("anything", True, "1"),
+        ("the second part, as it began and went on", False, "3"),
+        ("the second part, as it", False, "3"),
+        ("nothing like it", False, None),
+        ("the first part of another and more", False, None),
+    ],
+)
+def test_an_earlier_message_is_known_by_its_question_or_its_beginning(
+    content: str, first: bool, found: str | None
+) -> None:
+    message = earlier(OWN, "Q", content, nonce="n", first=first)
+    assert (message["id"] if message else None) == found
+
+
+def test_an_answer_that_never_began_is_not_found() -> None:
+    assert earlier(OWN, "other question", "anything", nonce="n", first=True) is None
+    assert earlier([], "Q", "anything", nonce="n", first=False) is None
+
+
+def test_a_nonce_that_discord_shows_decides() -> None:
+    message = earlier([*OWN, own("5", "x", nonce="n")], "Q", "anything", nonce="n", first=True)
+    assert message is not None
+    assert message["id"] == "5"
+
+
+def test_a_later_part_is_found_where_the_first_was_deleted() -> None:
+    message = earlier(OWN[2:], "Q", "the second part, as it began to", nonce="n", first=False)
+    assert message is not None
+    assert message["id"] == "3"

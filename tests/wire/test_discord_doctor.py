@@ -1,0 +1,50 @@
+"""What `doctor` finds, asked of a working fake."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from adapters.discord.doctor import application_id, check
+from adapters.discord.settings import DiscordSettings
+from bot.errors import ConfigError
+from tests.fakes.discord import FakeDiscord
+from tests.fakes.discord_bot import settings
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeDiscord]:
+    async with FakeDiscord() as running:
+        yield running
+
+
+async def test_a_good_set_up_is_all_ok_and_shows_the_invite_link(fake: FakeDiscord) -> None:
+    findings = await check(settings(fake))
+    assert {finding.level for finding in findings} == {"ok"}
+    assert any(f"client_id={fake.application_id}" in finding.what for finding in findings)
+
+
+async def test_a_missing_intent_and_a_restart_loop_are_warnings_with_a_remedy(fake: FakeDiscord) -> None:
+    fake.content, fake.starts_left = False, 3
+    warnings = [finding for finding in await check(settings(fake)) if finding.level == "warn"]
+    assert len(warnings) == 2
+    assert all(warning.todo for warning in warnings)
+    assert "threads without a mention" in warnings[0].what
+
+
+async def test_a_refused_or_missing_token_fails_without_showing_it(fake: FakeDiscord) -> None:
+    for bad in (settings(fake, token="wrong.secret"), DiscordSettings(discord_token=None)):
+        (finding,) = await check(bad)
+        assert finding.level == "fail"
+        assert "wrong.secret" not in finding.what + finding.todo
+
+
+async def test_a_discord_that_does_not_answer_fails(fake: FakeDiscord) -> None:
+    fake.fail(503, method="GET", path="/users/@me")
+    (finding,) = await check(settings(fake))
+    assert (finding.level, bool(finding.todo)) == ("fail", True)
+
+
+async def test_the_application_id_comes_from_discord(fake: FakeDiscord) -> None:
+    assert await application_id(settings(fake)) == fake.application_id
+    with pytest.raises(ConfigError):
+        await application_id(settings(fake, token="wrong.secret"))

@@ -1,0 +1,454 @@
+"""Posting, editing and reading against a fake Slack that loses answers, limits and refuses."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from adapters.slack import posting
+from adapters.slack.adapter import SlackPlatform
+from adapters.slack.doctor import check
+from adapters.slack.manifest import SCOPES
+from adapters.slack.settings import SlackSettings
+from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, RateLimited, Rejected, Unreachable
+from bot.events import Author, Mention, Place
+from tests.fakes.slack import ALL_SCOPES, FakeSlack
+
+
+def settings(slack: FakeSlack, **given: Any) -> SlackSettings:
+    found: dict[str, Any] = {
+        "slack_bot_token": SecretStr(slack.bot_token),
+        "slack_app_token": SecretStr(slack.app_token),
+        "slack_api_url": slack.api_url,
+    }
+    return SlackSettings(**{**found, **given})
+
+
+class Pauses:
+    def __init__(self) -> None:
+        self.taken: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.taken.append(seconds)
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[FakeSlack]:
+    async with FakeSlack() as fake:
+        yield fake
+
+
+@pytest.fixture
+def pauses() -> Pauses:
+    return Pauses()
+
+
+@pytest.fixture
+async def platform(slack: FakeSlack, pauses: Pauses) -> AsyncIterator[SlackPlatform]:
+    made = SlackPlatform(settings(slack), pause=pauses, call_within_s=0.25)
+    await made.open()
+    yield made
+    await made.aclose()
+
+
+def asked(slack: FakeSlack, *, channel: str = "C1", dm: bool = False) -> Mention:
+    """A mention that stands in the fake's channel."""
+    if dm:
+        slack.kinds[channel] = "im"
+    ts = slack.store(channel, "U1", "a question")
+    place = Place("slack", "T1", channel, None if dm else ts, "dm" if dm else "channel")
+    return Mention(f"slack:T1:{channel}:{ts}", place, Author("U1", "U1"), "a question", ts, float(ts))
+
+
+async def test_a_post_goes_to_the_thread_safe_and_without_previews(slack: FakeSlack, platform: SlackPlatform) -> None:
+    mention = asked(slack)
+    ts = await platform.post(mention, "**hi** <!channel>", key="k1", first=True)
+    [answer] = slack.answers("C1", mention.message_id)
+    assert answer["ts"] == ts
+    assert answer["markdown_text"] == "**hi** &lt;!channel>"
+    [args] = slack.calls("chat.postMessage")
+    assert args["unfurl_links"] is False
+    assert args["unfurl_media"] is False
+    assert len(args["metadata"]["event_payload"]["key"]) == 64
+    assert "k1" not in str(args["metadata"])
+
+
+async def test_a_direct_message_is_answered_in_place(slack: FakeSlack, platform: SlackPlatform) -> None:
+    mention = asked(slack, channel="DU1", dm=True)
+    await platform.post(mention, "hi", key="k", first=True)
+    [answer] = slack.answers("DU1")
+    assert "thread_ts" not in answer
+
+
+async def test_an_edit_replaces_the_text_and_keeps_the_key(slack: FakeSlack, platform: SlackPlatform) -> None:
+    mention = asked(slack)
+    ts = await platform.post(mention, "one", key="k", first=True)
+    before = slack.answers("C1")[0]["metadata"]
+    await platform.edit(mention, ts, "two ![x](https://h.example/y.png)")
+    [answer] = slack.answers("C1")
+    assert answer["text"] == "two [x (h.example)](https://h.example/y.png)"
+    assert answer["metadata"] == before
+
+
+async def test_the_longest_text_of_the_limits_can_be_posted_and_edited(
+    slack: FakeSlack, platform: SlackPlatform
+) -> None:
+    text = "<@U1> " + "x" * 3_991
+    assert platform.limits.length(text) == platform.limits.text_max
+    mention = asked(slack)
+    await platform.edit(mention, await platform.post(mention, text, key="k", first=True), text)
+    with pytest.raises(Rejected, match="msg_too_long"):
+        await platform.edit(mention, slack.answers("C1")[0]["ts"], text + "x")
+
+
+async def test_a_deleted_message_may_be_deleted_again(slack: FakeSlack, platform: SlackPlatform) -> None:
+    mention = asked(slack)
+    ts = await platform.post(mention, "one", key="k", first=True)
+    await platform.delete(mention, ts)
+    await platform.delete(mention, ts)
+    assert not slack.answers("C1")
+    with pytest.raises(Forbidden):
+        await platform.delete(mention, mention.message_id)
+
+
+UNCLEAR = [
+    "reset_before",
+    "500",
+    "502",
+    "500html",
+    "html",
+    "garbage",
+    "list",
+    "ok",
+    "hang",
+    "fatal_error",
+    "internal_error",
+    "service_unavailable",
+    "request_timeout",
+    "duplicate_message_not_found",
+]
+
+
+@pytest.mark.parametrize("dedupe", [False, True])
+@pytest.mark.parametrize("dm", [False, True])
+@pytest.mark.parametrize("fault", UNCLEAR)
+@pytest.mark.parametrize("stored", [False, True])
+async def test_an_unclear_outcome_ends_in_exactly_one_message(
+    slack: FakeSlack, platform: SlackPlatform, pauses: Pauses, fault: str, stored: bool, dm: bool, dedupe: bool
+) -> None:
+    slack.dedupe = dedupe
+    mention = asked(slack, channel="DU1" if dm else "C1", dm=dm)
+    slack.fail("chat.postMessage", f"after:{fault}" if stored else fault)
+    ts = await platform.post(mention, "hi", key="k", first=True)
+    [answer] = slack.answers(mention.place.channel)
+    assert answer["ts"] == ts
+    assert answer["text"] == "hi"
+    reads = slack.counts()["conversations.history" if dm else "conversations.replies"]
+    assert (reads, pauses.taken) == ((1, []) if stored else (2, [posting.READ_APART_S]))
+
+
+async def test_a_stored_message_that_is_readable_only_later_is_found(
+    slack: FakeSlack, platform: SlackPlatform, pauses: Pauses
+) -> None:
+    mention = asked(slack)
+    slack.fail("chat.postMessage", "reset_after")
+    slack.hidden_reads = 1
+    await platform.post(mention, "hi", key="k", first=True)
+    assert len(slack.answers("C1")) == 1
+    assert pauses.taken == [2.0]
+
+
+@pytest.mark.parametrize("fault", ["500", "429:3", "missing_scope", "hang"])
+async def test_an_outcome_that_cannot_be_read_back_is_ambiguous_and_recovers(
+    slack: FakeSlack, platform: SlackPlatform, fault: str
+) -> None:
+    mention = asked(slack)
+    slack.fail("chat.postMessage", "reset_after")
+    slack.fail("conversations.replies", fault)
+    with pytest.raises(Ambiguous):
+        await platform.post(mention, "old", key="k", first=True)
+    ts = await platform.post(mention, "new", key="k", first=True, recover=True)
+    [answer] = slack.answers("C1")
+    assert (answer["ts"], answer["text"]) == (ts, "new")
+
+
+async def test_two_unclear_posts_are_ambiguous(slack: FakeSlack, platform: SlackPlatform) -> None:
+    mention = asked(slack)
+    slack.fail("chat.postMessage", "500", "500")
+    with pytest.raises(Ambiguous):
+        await platform.post(mention, "hi", key="k", first=True)
+    assert slack.counts()["chat.postMessage"] == 2
+
+
+async def test_recovering_finds_what_a_dead_process_posted(slack: FakeSlack, pauses: Pauses) -> None:
+    mention = asked(slack)
+    ids: list[str] = []
+    for text, recover in (("half", False), ("whole", True)):
+        process = SlackPlatform(settings(slack), pause=pauses)
+        await process.open()
+        ids.append(await process.post(mention, text, key="k", first=True, recover=recover))
+        await process.aclose()
+    [answer] = slack.answers("C1")
+    assert ids == [answer["ts"]] * 2
+    assert answer["text"] == "whole"
+
+
+async def test_recovering_posts_where_nothing_stands(slack: FakeSlack, platform: SlackPlatform) -> None:
+    mention = asked(slack)
+    await platform.post(mention, "another part", key="other", first=True)
+    await platform.post(mention, "hi", key="k", first=True, recover=True)
+    assert [answer["text"] for answer in slack.answers("C1")] == ["another part", "hi"]
+    assert slack.counts()["chat.update"] == 0
+
+
+async def test_another_apps_message_with_the_same_metadata_is_not_adopted(
+    slack: FakeSlack, platform: SlackPlatform
+) -> None:
+    mention = asked(slack)
+    await platform.post(mention, "mine", key="k", first=True)
+    [mine] = slack.answers("C1")
+    metadata = mine["metadata"]
+    await platform.delete(mention, mine["ts"])
+    slack.store("C1", "U9", "forged", thread_ts=mention.message_id, bot_id="B9", metadata=metadata)
+    ts = await platform.post(mention, "mine", key="k", first=True, recover=True)
+    assert [answer["ts"] for answer in slack.answers("C1")] == [ts]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [("429:7", RateLimited), ("channel_not_found", Gone), ("500", Ambiguous), ("missing_scope", Ambiguous)],
+)
+async def test_a_recovery_that_cannot_read_posts_nothing(
+    slack: FakeSlack, platform: SlackPlatform, fault: str, error: type[PlatformError]
+) -> None:
+    mention = asked(slack)
+    slack.fail("conversations.replies", fault)
+    with pytest.raises(error):
+        await platform.post(mention, "hi", key="k", first=True, recover=True)
+    assert not slack.answers("C1")
+
+
+@pytest.mark.parametrize(("fault", "error"), [("500", Ambiguous), ("429:2", RateLimited), ("message_not_found", Gone)])
+async def test_a_recovery_whose_correction_fails_says_so(
+    slack: FakeSlack, platform: SlackPlatform, fault: str, error: type[PlatformError]
+) -> None:
+    mention = asked(slack)
+    await platform.post(mention, "old", key="k", first=True)
+    slack.fail("chat.update", fault)
+    with pytest.raises(error):
+        await platform.post(mention, "new", key="k", first=True, recover=True)
+    await platform.post(mention, "new", key="k", first=True, recover=True)
+    assert [answer["text"] for answer in slack.answers("C1")] == ["new"]
+
+
+async def test_a_recovery_reads_every_page_and_stops_at_a_bound(slack: FakeSlack, platform: SlackPlatform) -> None:
+    mention = asked(slack)
+    for number in range(40):
+        slack.store("C1", "U2", f"noise {number}", thread_ts=mention.message_id)
+    slack.page_max = 15
+    await platform.post(mention, "hi", key="k", first=True)
+    await platform.post(mention, "hi", key="k", first=True, recover=True)
+    assert len(slack.answers("C1")) == 1
+    assert slack.counts()["conversations.replies"] == 3
+    slack.page_max = 1
+    with pytest.raises(Ambiguous):
+        await platform.post(mention, "hi", key="k2", first=True, recover=True)
+
+
+async def test_no_metadata_is_remembered_for_ever(
+    slack: FakeSlack, platform: SlackPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "_KNOWN_MAX", 1)
+    mention = asked(slack)
+    first = await platform.post(mention, "a", key="a", first=True)
+    await platform.post(mention, "b", key="b", first=False)
+    await platform.edit(mention, first, "a!")
+    assert "metadata" not in slack.calls("chat.update")[0]
+
+
+ERRORS: list[tuple[str, type[PlatformError]]] = [
+    ("429:7", RateLimited),
+    ("429", RateLimited),
+    ("rate_limited", RateLimited),
+    ("channel_not_found", Gone),
+    ("thread_not_found", Gone),
+    ("not_in_channel", Forbidden),
+    ("is_archived", Forbidden),
+    ("restricted_action", Forbidden),
+    ("missing_scope", Forbidden),
+    ("token_revoked", Unreachable),
+    ("invalid_arguments", Rejected),
+    ("a_code_of_tomorrow", Rejected),
+]
+
+
+@pytest.mark.parametrize(("fault", "error"), ERRORS)
+async def test_a_refused_post_was_not_posted_and_says_what_to_do(
+    slack: FakeSlack, platform: SlackPlatform, fault: str, error: type[PlatformError]
+) -> None:
+    mention = asked(slack)
+    slack.fail("chat.postMessage", fault)
+    with pytest.raises(error) as caught:
+        await platform.post(mention, "secret text", key="k", first=True)
+    if isinstance(caught.value, RateLimited):
+        assert caught.value.retry_after_s == (7.0 if fault == "429:7" else 5.0)
+    assert type(caught.value) is not Ambiguous
+    assert "secret" not in str(caught.value)
+    assert slack.counts()["chat.postMessage"] == 1
+    assert not slack.answers("C1")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [("reset_after", Unreachable), ("500", Unreachable), ("message_not_found", Gone), ("429:1", RateLimited)],
+)
+async def test_a_failed_edit_may_simply_be_repeated(
+    slack: FakeSlack, platform: SlackPlatform, fault: str, error: type[PlatformError]
+) -> None:
+    mention = asked(slack)
+    ts = await platform.post(mention, "one", key="k", first=True)
+    slack.fail("chat.update", fault)
+    with pytest.raises(error):
+        await platform.edit(mention, ts, "two")
+    await platform.edit(mention, ts, "two")
+    assert [answer["text"] for answer in slack.answers("C1")] == ["two"]
+    assert slack.counts()["chat.update"] == 2
+
+
+async def test_a_slack_that_cannot_be_reached_did_nothing(slack: FakeSlack, platform: SlackPlatform) -> None:
+    mention = asked(slack)
+    unreachable = SlackPlatform(settings(slack, slack_api_url="http://127.0.0.1:1/api"))
+    with pytest.raises(Unreachable):
+        await unreachable.open()
+    await unreachable.aclose()
+    await slack.__aexit__()
+    # The first call may have gone out on a connection that was still open; the second never had one.
+    with pytest.raises(Ambiguous):
+        await platform.post(mention, "hi", key="k", first=True)
+    with pytest.raises(Unreachable):
+        await platform.post(mention, "hi", key="k", first=True)
+
+
+async def test_the_fakes_own_rate_limit_reaches_the_core(platform: SlackPlatform, slack: FakeSlack) -> None:
+    slack.rates = True
+    mention = asked(slack)
+    for number in range(4):
+        await platform.post(mention, "hi", key=str(number), first=False)
+    with pytest.raises(RateLimited) as caught:
+        await platform.post(mention, "hi", key="one too many", first=False)
+    assert caught.value.retry_after_s >= 1
+
+
+async def test_working_shows_a_status_that_the_answer_clears(slack: FakeSlack, platform: SlackPlatform) -> None:
+    mention = asked(slack)
+    await platform.working(mention, on=True)
+    assert slack.statuses == {("C1", mention.message_id): "is thinking…"}
+    await platform.post(mention, "hi", key="k", first=True)
+    await platform.working(mention, on=False)
+    assert slack.statuses == {}
+    await platform.working(asked(slack, channel="DU1", dm=True), on=True)
+    assert slack.counts()["assistant.threads.setStatus"] == 1
+
+
+@pytest.mark.parametrize("fault", ["missing_scope", "unknown_method", "method_deprecated", "feature_not_enabled"])
+async def test_working_is_silent_after_a_refusal_that_will_not_change(
+    slack: FakeSlack, platform: SlackPlatform, fault: str
+) -> None:
+    mention = asked(slack)
+    slack.fail("assistant.threads.setStatus", fault)
+    await platform.working(mention, on=True)
+    await platform.working(mention, on=True)
+    assert slack.counts()["assistant.threads.setStatus"] == 1
+
+
+@pytest.mark.parametrize("fault", ["500", "429:1", "channel_not_found", "not_in_channel", "invalid_thread_ts"])
+async def test_working_goes_on_after_a_passing_failure(slack: FakeSlack, platform: SlackPlatform, fault: str) -> None:
+    mention = asked(slack)
+    slack.fail("assistant.threads.setStatus", fault)
+    await platform.working(mention, on=True)
+    await platform.working(mention, on=True)
+    assert slack.statuses
+
+
+async def test_backfill_gives_the_thread_before_the_mention(slack: FakeSlack, platform: SlackPlatform) -> None:
+    root = asked(slack)
+    await platform.post(root, "an answer", key="k", first=True)
+    thread = root.message_id
+    slack.store("C1", "U2", "&lt;b&gt; *yes*", thread_ts=thread, user_profile={"display_name": "Zoe"})
+    slack.store("C1", "", "deploy done", thread_ts=thread, bot_id="B9", subtype="bot_message", username="CI")
+    slack.store("C1", "U3", "joined", thread_ts=thread, subtype="channel_join")
+    ts = slack.store("C1", "U2", "now you", thread_ts=thread)
+    slack.store("C1", "U2", "too late", thread_ts=thread)
+    place = Place("slack", "T1", "C1", thread, "thread")
+    mention = Mention(f"slack:T1:C1:{ts}", place, Author("U2", "Zoe"), "now you", ts, float(ts))
+    lines = await platform.backfill(mention, limit=50)
+    assert [(line.role, line.author, line.text) for line in lines] == [
+        ("user", Author("U1", "U1"), "a question"),
+        ("assistant", Author("UBOT", "UBOT", is_bot=True), "an answer"),
+        ("user", Author("U2", "Zoe"), "<b> **yes**"),
+        ("user", Author("B9", "CI", is_bot=True), "deploy done"),
+    ]
+    assert [line.text for line in await platform.backfill(mention, limit=2)] == ["<b> **yes**", "deploy done"]
+    assert await platform.backfill(mention, limit=0) == ()
+
+
+@pytest.mark.parametrize("fault", ["missing_scope", "429:60", "500", "html", "thread_not_found"])
+async def test_backfill_gives_nothing_where_slack_shows_nothing(
+    slack: FakeSlack, platform: SlackPlatform, fault: str
+) -> None:
+    root = asked(slack)
+    assert await platform.backfill(root, limit=50) == ()
+    assert slack.counts()["conversations.replies"] == 0
+    ts = slack.store("C1", "U1", "again", thread_ts=root.message_id)
+    mention = Mention("e", root.place, root.author, "again", ts, float(ts))
+    slack.fail("conversations.replies", fault)
+    assert await platform.backfill(mention, limit=50) == ()
+
+
+# doctor
+
+
+def lines(findings: Any) -> list[tuple[str, str]]:
+    return [(finding.level, finding.what) for finding in findings]
+
+
+async def test_doctor_is_content_with_a_whole_installation(slack: FakeSlack) -> None:
+    findings = await check(settings(slack))
+    assert {finding.level for finding in findings} == {"ok"}
+    assert "UBOT" in findings[0].what
+    http = settings(slack, slack_app_token=None, slack_signing_secret=SecretStr("s"))
+    assert {finding.level for finding in await check(http)} == {"ok"}
+    assert lines(await check(SlackSettings())) == [("ok", "Slack is off: SLACK_BOT_TOKEN is not set.")]
+
+
+@pytest.mark.parametrize("scope", ALL_SCOPES)
+async def test_doctor_names_each_missing_scope_and_what_it_disables(slack: FakeSlack, scope: str) -> None:
+    assert set(ALL_SCOPES) == set(SCOPES)
+    slack.scopes.remove(scope)
+    [finding] = [found for found in await check(settings(slack)) if found.level != "ok"]
+    assert scope in finding.what
+    assert SCOPES[scope] in finding.what
+    assert "reinstall" in finding.todo
+
+
+@pytest.mark.parametrize(
+    ("method", "fault", "says"),
+    [
+        ("auth.test", "invalid_auth", "bot token"),
+        ("auth.test", "500", "cannot be asked"),
+        ("apps.connections.open", "invalid_auth", "app token"),
+        ("apps.connections.open", "missing_scope", "may not open sockets"),
+        ("apps.connections.open", "reset_before", "cannot be asked"),
+        ("apps.connections.open", "forbidden_team", "Socket Mode cannot be used"),
+    ],
+)
+async def test_doctor_says_what_slack_refuses_and_what_to_do(
+    slack: FakeSlack, method: str, fault: str, says: str
+) -> None:
+    slack.fail(method, fault)
+    [finding] = [found for found in await check(settings(slack)) if found.level == "fail"]
+    assert says in finding.what
+    assert finding.todo

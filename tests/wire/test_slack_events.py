@@ -1,0 +1,475 @@
+"""Events from a fake Slack, over real sockets and HTTP, through the real SDKs to `submit`."""
+
+import asyncio
+import io
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+from slack_sdk.signature import Clock
+
+from adapters.slack.adapter import SlackPlatform, web_client
+from adapters.slack.calls import Api
+from adapters.slack.settings import SlackSettings
+from adapters.slack.sockets import Sockets
+from bot.errors import ConfigError, StoreError, Unreachable
+from bot.events import Mention
+from bot.platform import Platform, Routes
+from tests.fakes.slack import FakeSlack
+
+BOUND_S = 10.0
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(BOUND_S):
+        while not true():  # noqa: ASYNC110  a condition of a fake, polled with a bound
+            await asyncio.sleep(0.005)
+
+
+def settings(slack: FakeSlack, **given: Any) -> SlackSettings:
+    events: dict[str, Any] = {"slack_app_token": SecretStr(slack.app_token)}
+    if slack.events_url is not None or given.pop("http", False):
+        events = {"slack_signing_secret": SecretStr(slack.signing_secret)}
+    return SlackSettings(slack_bot_token=SecretStr(slack.bot_token), slack_api_url=slack.api_url, **{**events, **given})
+
+
+class Fixed(Clock):
+    def now(self) -> float:
+        return 1_700_000_000.0
+
+
+class Inbox:
+    """A submit that keeps what it took, fails when told to and waits when told to."""
+
+    def __init__(self) -> None:
+        self.taken: list[Mention] = []
+        self.offered = 0
+        self.failures: list[Exception] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, mention: Mention) -> None:
+        self.offered += 1
+        await self.gate.wait()
+        if self.failures:
+            raise self.failures.pop(0)
+        self.taken.append(mention)
+
+    @property
+    def ids(self) -> set[str]:
+        return {mention.event_id for mention in self.taken}
+
+
+@asynccontextmanager
+async def listening(slack: FakeSlack, inbox: Inbox, **options: Any) -> AsyncGenerator[SlackPlatform]:
+    """A platform that listens to the fake, over HTTP when the fake has (or is about to get) an events address."""
+    http = options.pop("http", False)
+    platform = SlackPlatform(settings(slack, http=http), **options)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(platform.aclose)
+        await platform.open()
+        if http:
+            slack.events_url = await stack.enter_async_context(serving(platform))
+        task = asyncio.create_task(platform.listen(inbox))
+        try:
+            await until(lambda: platform.connected)
+            yield platform
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def serving(platform: SlackPlatform) -> AsyncGenerator[str]:
+    app = web.Application(client_max_size=4 * 1024 * 1024)
+    app.add_routes(platform.routes())
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/slack/events"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[FakeSlack]:
+    async with FakeSlack(resend_after_s=0.1) as fake:
+        yield fake
+
+
+async def test_it_is_a_platform_with_routes(slack: FakeSlack) -> None:
+    platform: Platform = SlackPlatform(settings(slack))
+    assert platform.name == "slack"
+    assert isinstance(platform, Routes)
+    assert list(platform.routes()) == []
+    assert platform.limits.text_max == 4_000
+    assert not platform.connected
+
+
+@pytest.mark.parametrize("http", [False, True], ids=["socket", "http"])
+@pytest.mark.parametrize("order", [("message", "app_mention"), ("app_mention", "message")])
+async def test_a_mention_arrives_as_one_event_id_in_any_order(slack: FakeSlack, order: Any, http: bool) -> None:
+    inbox = Inbox()
+    async with listening(slack, inbox, http=http):
+        ts = await slack.mention("C1", "U1", "what is *this*?", order=order)
+        await until(lambda: len(slack.entries("ack")) == 2)
+    assert inbox.ids == {f"slack:T1:C1:{ts}"}
+    assert inbox.offered == 2
+    one = inbox.taken[0]
+    assert one.text == "what is **this**?"
+    assert one.conversation == f"slack:T1:C1:{ts}"
+    assert slack.counts()["auth.test"] == 1
+
+
+@pytest.mark.parametrize("http", [False, True], ids=["socket", "http"])
+async def test_slack_gets_its_acknowledgement_only_after_submit_returned(slack: FakeSlack, http: bool) -> None:
+    inbox = Inbox()
+    slack.resend_after_s = BOUND_S
+    async with listening(slack, inbox, http=http):
+        inbox.gate.clear()
+        saying = asyncio.create_task(slack.dm("U1", "hi"))
+        await until(lambda: inbox.offered == 1)
+        assert not slack.entries("ack")
+        inbox.gate.set()
+        await until(lambda: len(slack.entries("ack")) == 1)
+        await saying
+    assert len(inbox.taken) == 1
+
+
+@pytest.mark.parametrize("http", [False, True], ids=["socket", "http"])
+@pytest.mark.parametrize("error", [StoreError("redis is away"), RuntimeError("a bug")])
+async def test_what_submit_refuses_is_not_acknowledged_and_comes_again(
+    slack: FakeSlack, http: bool, error: Exception
+) -> None:
+    inbox = Inbox()
+    async with listening(slack, inbox, http=http):
+        inbox.failures = [error, error]
+        ts = await slack.dm("U1", "hi")
+        await until(lambda: len(slack.entries("ack")) == 1)
+    assert inbox.offered == 3
+    assert inbox.ids == {f"slack:T1:DU1:{ts}"}
+    assert [entry.fields["attempt"] for entry in slack.entries("event")] == [1, 2, 3]
+    if http:
+        wanted = 503 if isinstance(error, StoreError) else 500
+        assert [entry.fields["status"] for entry in slack.entries("refused")] == [wanted, wanted]
+
+
+@pytest.mark.parametrize("http", [False, True], ids=["socket", "http"])
+async def test_a_submit_that_hangs_is_given_up_in_time_for_a_resend(slack: FakeSlack, http: bool) -> None:
+    inbox = Inbox()
+    async with listening(slack, inbox, http=http, within_s=0.05):
+        inbox.gate.clear()
+        saying = asyncio.create_task(slack.dm("U1", "hi"))
+        await until(lambda: inbox.offered == 2)
+        inbox.gate.set()
+        await until(lambda: len(slack.entries("ack")) == 1)
+        await saying
+    assert len(inbox.taken) == 1
+
+
+async def test_a_resent_event_has_the_same_id(slack: FakeSlack) -> None:
+    inbox = Inbox()
+    async with listening(slack, inbox):
+        ts = await slack.mention("C1", "U1", "hello")
+        await slack.resend("C1", ts)
+        await until(lambda: len(slack.entries("ack")) == 3)
+    assert inbox.ids == {f"slack:T1:C1:{ts}"}
+
+
+async def test_events_that_are_nothing_are_acknowledged_without_a_call(slack: FakeSlack) -> None:
+    inbox = Inbox()
+    async with listening(slack, inbox):
+        await slack.say("C1", "U1", "no mention here")
+        await slack.event({"type": "reaction_added", "user": "U1"})
+        await slack.event({"type": "message", "subtype": "message_changed", "channel": "C1", "hidden": True})
+        await until(lambda: len(slack.entries("ack")) == 3)
+    assert inbox.offered == 0
+    assert slack.counts() == {"auth.test": 1, "apps.connections.open": 1}
+
+
+async def test_a_follow_up_in_a_thread_is_offered_as_not_addressed(slack: FakeSlack) -> None:
+    inbox = Inbox()
+    async with listening(slack, inbox):
+        root = slack.store("C1", "U1", "a thread")
+        await slack.say("C1", "U2", "and now?", thread_ts=root)
+        await until(lambda: len(inbox.taken) == 1)
+    assert not inbox.taken[0].addressed
+    assert inbox.taken[0].others == ("U1",)
+
+
+async def test_a_refresh_replaces_the_socket_before_the_old_one_goes(slack: FakeSlack) -> None:
+    inbox = Inbox()
+    async with listening(slack, inbox, refresh_grace_s=0.3) as platform:
+        await slack.refresh()
+        await until(lambda: len(slack.links) == 2)
+        said = [await slack.dm("U1", f"message {number}") for number in range(10)]
+        assert platform.connected
+        await until(lambda: len(slack.links) == 1)
+        said += [await slack.dm("U1", f"message {number}") for number in range(10)]
+        await until(lambda: len(inbox.taken) >= 20)
+        await until(lambda: len(slack.entries("ack")) >= 20)
+    assert inbox.ids == {f"slack:T1:DU1:{ts}" for ts in said}
+    assert inbox.offered == 20
+    assert {entry.fields["socket"] for entry in slack.entries("ack")} >= {
+        link.fields["number"] for link in slack.entries("socket", "open")
+    }
+
+
+@pytest.mark.parametrize("how", ["close", "drop"])
+async def test_a_lost_connection_comes_back_and_loses_no_event(slack: FakeSlack, how: str) -> None:
+    inbox = Inbox()
+    slack.resend_after_s, slack.resends = 0.2, 100
+    async with listening(slack, inbox) as platform:
+        slack.fail("apps.connections.open", "500", "reset_before")
+        await (slack.refresh(close=True) if how == "close" else _dropped(slack))
+        said = [await slack.dm("U1", f"message {number}") for number in range(5)]
+        await until(lambda: len(inbox.ids) == 5)
+        assert platform.connected
+    assert inbox.ids == {f"slack:T1:DU1:{ts}" for ts in said}
+    assert not slack.entries("lost")
+
+
+async def _dropped(slack: FakeSlack) -> None:
+    slack.drop()
+    await until(lambda: not slack.links)
+
+
+async def test_a_refused_socket_is_asked_for_again_with_a_new_ticket(slack: FakeSlack) -> None:
+    slack.refused_links = 2
+    async with listening(slack, Inbox()):
+        assert slack.counts()["apps.connections.open"] == 3
+
+
+async def test_failures_wait_longer_until_a_socket_proved_steady(slack: FakeSlack) -> None:
+    pauses: list[float] = []
+    times = iter([0.0, 1.0, 100.0, 200.0, 300.0])
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def url() -> str:
+        return str((await Api(client).write("apps.connections.open", token=slack.app_token)).data["url"])
+
+    async def nothing(*_: object) -> None: ...
+
+    async with aiohttp.ClientSession() as session:
+        client = web_client(settings(slack), session)
+        sockets = Sockets(
+            url=url, handle=nothing, web_client=client, grace_s=0.01, pause=pause, clock=lambda: next(times)
+        )
+        slack.refused_links = 1
+        task = asyncio.create_task(sockets.run())
+        for opened in (1, 2, 3):
+            await until(lambda opened=opened: len(slack.entries("socket", "open")) == opened and sockets.connected)
+            await slack.refresh(close=True)
+        await until(lambda: len(slack.entries("socket", "open")) == 4 or task.done())
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    # One refusal, then a socket that lived one second, then one of 100 s: the next is not waited for.
+    assert len(pauses) == 2
+    assert 0.25 <= pauses[0] <= 0.5 <= pauses[1] <= 1.0
+
+
+async def test_an_event_being_taken_at_the_end_is_still_acknowledged(slack: FakeSlack) -> None:
+    inbox = Inbox()
+    slack.resend_after_s = BOUND_S
+    platform = SlackPlatform(settings(slack))
+    await platform.open()
+    task = asyncio.create_task(platform.listen(inbox))
+    await until(lambda: platform.connected)
+    inbox.gate.clear()
+    await slack.dm("U1", "hi")
+    await until(lambda: inbox.offered == 1)
+    task.cancel()
+    for _ in range(20):  # the ending has begun and waits for the event
+        await asyncio.sleep(0)
+    assert not task.done()
+    inbox.gate.set()
+    await asyncio.gather(task, return_exceptions=True)
+    await until(lambda: len(slack.entries("ack")) == 1)
+    assert not platform.connected
+    await platform.aclose()
+
+
+async def test_a_silent_connection_is_not_called_connected(slack: FakeSlack) -> None:
+    async with listening(slack, Inbox(), ping_every_s=0.1) as platform:
+        slack.fail("apps.connections.open", *["500"] * 50)
+        for link in slack.links:
+            assert link.request.transport
+            link.request.transport.pause_reading()  # pyright: ignore  # the peer reads nothing, so no pong comes
+        await until(lambda: not platform.connected)
+
+
+@pytest.mark.parametrize("error", ["invalid_auth", "not_authed", "account_inactive", "token_revoked"])
+async def test_a_refused_bot_token_is_a_matter_of_configuration(slack: FakeSlack, error: str) -> None:
+    slack.fail("auth.test", error)
+    platform = SlackPlatform(settings(slack))
+    with pytest.raises(ConfigError, match="SLACK_BOT_TOKEN"):
+        await platform.open()
+    await platform.aclose()
+
+
+@pytest.mark.parametrize("fault", ["500", "500html", "reset_before", "garbage", "html", "list"])
+async def test_a_slack_that_does_not_answer_at_the_start_is_unreachable(slack: FakeSlack, fault: str) -> None:
+    slack.fail("auth.test", fault)
+    platform = SlackPlatform(settings(slack))
+    with pytest.raises(Unreachable):
+        await platform.open()
+    await platform.aclose()
+
+
+@pytest.mark.parametrize("error", ["invalid_auth", "missing_scope"])
+async def test_a_refused_app_token_is_a_matter_of_configuration(slack: FakeSlack, error: str) -> None:
+    slack.fail("apps.connections.open", error)
+    platform = SlackPlatform(settings(slack))
+    await platform.open()
+    with pytest.raises(ConfigError, match="SLACK_APP_TOKEN"):
+        await platform.listen(Inbox())
+    await platform.aclose()
+
+
+async def test_a_rate_limit_on_connecting_is_obeyed(slack: FakeSlack) -> None:
+    slack.fail("apps.connections.open", "429:0")
+    async with listening(slack, Inbox()):
+        assert slack.counts()["apps.connections.open"] == 2
+
+
+async def test_nothing_works_before_open_and_closing_is_always_allowed(slack: FakeSlack) -> None:
+    platform = SlackPlatform(settings(slack))
+    with pytest.raises(RuntimeError, match="open"):
+        await platform.listen(Inbox())
+    await platform.aclose()
+
+
+# HTTP
+
+
+async def test_before_and_after_listening_deliveries_are_refused(slack: FakeSlack) -> None:
+    inbox = Inbox()
+    platform = SlackPlatform(settings(slack, http=True))
+    body = b"{}"
+    async with serving(platform) as url, aiohttp.ClientSession() as session:
+        assert (await session.post(url, data=body, headers=slack.sign(body))).status == 503
+        await platform.open()
+        assert (await session.post(url, data=body, headers=slack.sign(body))).status == 503
+        task = asyncio.create_task(platform.listen(inbox))
+        await until(lambda: platform.connected)
+        assert (await session.post(url, data=body, headers=slack.sign(body))).status == 200
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert (await session.post(url, data=body, headers=slack.sign(body))).status == 503
+    await platform.aclose()
+
+
+async def test_the_challenge_is_answered_only_when_it_is_signed(slack: FakeSlack) -> None:
+    body = json.dumps({"type": "url_verification", "challenge": "c4", "token": "x"}).encode()
+    async with listening(slack, Inbox(), http=True), aiohttp.ClientSession() as session:
+        assert slack.events_url
+        async with session.post(slack.events_url, data=body, headers=slack.sign(body)) as response:
+            assert response.status == 200
+            assert await response.json() == {"challenge": "c4"}
+        assert (await session.post(slack.events_url, data=body)).status == 401
+
+
+def _without(name: str) -> Callable[[dict[str, str]], Any]:
+    return lambda headers: {key: value for key, value in headers.items() if key != name}
+
+
+def _with(name: str, value: str) -> Callable[[dict[str, str]], Any]:
+    return lambda headers: {**headers, name: value}
+
+
+def _twice(name: str) -> Callable[[dict[str, str]], Any]:
+    return lambda headers: [*headers.items(), (name, headers[name])]
+
+
+STAMP, SIGNATURE = "X-Slack-Request-Timestamp", "X-Slack-Signature"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _without(STAMP),
+        _without(SIGNATURE),
+        _twice(STAMP),
+        _twice(SIGNATURE),
+        _with(STAMP, "abc"),
+        _with(STAMP, ""),
+        _with(STAMP, "-1"),
+        _with(STAMP, "１２３"),
+        _with(STAMP, "9" * 5_000),
+        _with(SIGNATURE, ""),
+        _with(SIGNATURE, "v0=ünsigned"),
+        _with(SIGNATURE, "v0=" + "0" * 64),
+    ],
+)
+async def test_a_delivery_that_slack_did_not_sign_is_refused(slack: FakeSlack, change: Any) -> None:
+    inbox = Inbox()
+    body = json.dumps({"type": "event_callback", "event": {"type": "app_mention"}}).encode()
+    async with listening(slack, inbox, http=True), aiohttp.ClientSession() as session:
+        assert slack.events_url
+        response = await session.post(slack.events_url, data=body, headers=change(slack.sign(body)))
+        assert response.status == 401
+    assert inbox.offered == 0
+
+
+@pytest.mark.parametrize(
+    ("at_s", "secret", "status"),
+    [(0, None, 200), (-290, None, 200), (-310, None, 401), (310, None, 401), (0, "another", 401)],
+)
+async def test_a_signature_counts_for_five_minutes_and_one_secret(
+    slack: FakeSlack, at_s: int, secret: str | None, status: int
+) -> None:
+    body = b'{"type": "event_callback"}'
+    async with listening(slack, Inbox(), http=True, clock=Fixed()), aiohttp.ClientSession() as session:
+        assert slack.events_url
+        headers = slack.sign(body, at=1_700_000_000.0 + at_s, secret=secret)
+        assert (await session.post(slack.events_url, data=body, headers=headers)).status == status
+        assert (await session.post(slack.events_url, data=body + b" ", headers=headers)).status == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b"not json", "application/json", 400),
+        (b"[1]", "application/json", 400),
+        (b'"text"', "application/json", 400),
+        (b"{}", "application/json; charset=nonsense", 400),
+        (b"\xff\xfe", "application/json", 401),
+        (b"a" * (1024 * 1024 + 1), "application/json", 413),
+        (b"{}", "application/json", 200),
+        (b'{"event": [1], "type": "event_callback"}', "application/json", 200),
+    ],
+)
+async def test_a_signed_body_that_is_no_event_is_refused_quietly(
+    slack: FakeSlack, body: bytes, content_type: str, status: int
+) -> None:
+    async with listening(slack, Inbox(), http=True), aiohttp.ClientSession() as session:
+        assert slack.events_url
+        headers = {**slack.sign(body), "Content-Type": content_type}
+        assert (await session.post(slack.events_url, data=io.BytesIO(body), headers=headers)).status == status
+
+
+async def test_no_log_line_holds_text_or_a_token(slack: FakeSlack, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    slack.resends = 100
+    for name in ("asyncio", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    inbox = Inbox()
+    async with listening(slack, inbox):
+        inbox.failures = [ValueError("canary text")]
+        await slack.mention("C1", "U1", "canary text")
+        slack.fail("apps.connections.open", "500")
+        await slack.refresh(close=True)
+        await until(lambda: len(slack.entries("ack")) >= 2 and len(slack.entries("socket", "open")) == 2)
+    everything = " ".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
+    for secret in ("canary", slack.bot_token, slack.app_token, "ticket"):
+        assert secret not in everything
+    assert "slack_event_failed" in everything
