@@ -9,7 +9,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -37,6 +37,11 @@ BOT_NAME = "Routernesia"
 Role = Literal["all", "gateway", "worker"]
 
 RECONNECT_CAP_S = 30.0
+
+OPEN_WITHIN_S = 3.0
+"""So long the worker waits at the start for every platform to be there: a mention that finds its platform missing
+is put back with a back-off. Chosen: a login takes well under a second; one platform's outage must not stop the others.
+"""
 
 CANCEL_WITHIN_S = 6.0
 """Longer than an adapter needs to hand over the events it has taken."""
@@ -166,6 +171,8 @@ class Bot:
         self._role = role
         self._opened: dict[str, Platform] = {}
         self._refused: dict[str, str] = {}
+        self._untried = {platform.name for platform in chosen}
+        self._all_tried = asyncio.Event()
         self._draining = False
         self._stack = AsyncExitStack()
         self._completions = completions or _completions(settings)
@@ -180,12 +187,12 @@ class Bot:
                 self._stack.push_async_callback(platform.aclose)
             url = settings.redis_url.get_secret_value()
             self._redis = await self._stack.enter_async_context(store.connect(url, data_dir=settings.data_dir))
+            self.inbox = Inbox(self._redis, history_ttl_s=settings.history_ttl_hours * 3600, lease_s=self._lease_s)
+            if not url:
+                await self.inbox.take_over()
         except BaseException:
             await self._stack.aclose()
             raise
-        self.inbox = Inbox(
-            self._redis, history_ttl_s=settings.history_ttl_hours * 3600, lease_s=self._lease_s
-        )
         handler = Handler(
             inbox=self.inbox,
             completions=self._completions,
@@ -247,8 +254,21 @@ class Bot:
         log.info("drained")
 
     async def _work(self) -> None:
-        if self._role != "gateway":
-            await self._worker.run()
+        if self._role == "gateway":
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._all_tried.wait(), OPEN_WITHIN_S)
+        await self._worker.run()
+
+    async def _open(self, platform: Platform) -> None:
+        try:
+            await platform.open()
+            self._opened[platform.name] = platform
+            log.info("platform_open", extra={"platform": platform.name})
+        finally:
+            self._untried.discard(platform.name)
+            if not self._untried:
+                self._all_tried.set()
 
     async def _listen(self, platform: Platform) -> None:
         """One platform's wall: what goes wrong there stays there."""
@@ -257,9 +277,7 @@ class Bot:
         while True:
             try:
                 if platform.name not in self._opened:
-                    await platform.open()
-                    self._opened[platform.name] = platform
-                    log.info("platform_open", extra={"platform": platform.name})
+                    await self._open(platform)
                 if self._role == "worker":
                     await asyncio.Event().wait()
                 await platform.listen(submit)

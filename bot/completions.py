@@ -116,7 +116,7 @@ class Completions:
         except CompletionError as error:
             return [_finding(error)]
         return [
-            Finding("ok", f"the completions API takes the key and answers as {self._model}"),
+            Finding("ok", f"the key is taken, {self._model} answers"),
             self._mode(),
         ]
 
@@ -149,8 +149,8 @@ class Completions:
 
     def _mode(self) -> Finding:
         if self._endpoint.streams:
-            return Finding("ok", "the completions API streams its answers")
-        what = "the completions API answers in one piece: people see nothing until an answer is complete"
+            return Finding("ok", "answers are streamed")
+        what = "answers come in one piece: people see nothing until an answer is complete"
         return Finding("warn", what, "nothing has to be done; an endpoint that streams is nicer to read")
 
 
@@ -168,4 +168,4 @@ def _finding(error: CompletionError) -> Finding:
         Hopeless: "check REPLY_TOKENS: the model may have spent them all on thinking",
     }
     todo = todos.get(type(error), "check that COMPLETIONS_BASE_URL names an OpenAI-compatible API")
-    return Finding("warn" if isinstance(error, Throttled) else "fail", f"the completions API: {error}", todo)
+    return Finding("warn" if isinstance(error, Throttled) else "fail", str(error), todo)

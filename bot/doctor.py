@@ -5,6 +5,7 @@ It opens no connection of its own; what must be asked comes in as callables.
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 from pydantic import SecretStr
 
@@ -30,9 +31,9 @@ async def core(config: Config, *, redis: Info, completions: Check) -> list[Findi
 
 
 async def guarded(what: str, check: Check) -> list[Finding]:
-    """The check's findings, or one failure with the reason when it raises one of our errors."""
+    """The check's findings under the service's name, or one failure when it raises one of our errors."""
     try:
-        return await check()
+        return [replace(finding, what=f"{what}: {finding.what}") for finding in await check()]
     except BotError as error:
         return [Finding("fail", f"{what}: {error}")]
 

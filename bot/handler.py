@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from bot import prompt
 from bot.completions import Completions
-from bot.errors import BotError, CompletionError, ConfigError, PlatformError, Throttled, TooLong
+from bot.errors import BotError, CompletionError, PlatformError, Throttled, TooLong, Unreachable
 from bot.events import Author, Mention, Message
 from bot.inbox import Claim, Inbox, LeaseLost
 from bot.metrics import Metrics
@@ -75,8 +75,18 @@ class Handler:
             return
         platform = self.platforms.get(claim.mention.place.platform)
         if platform is None:
-            raise ConfigError(f"a mention waits for {claim.mention.place.platform}, which has no token here")
+            await self._elsewhere(claim, claim.mention.place.platform)
+            return
         await _Turn(self, claim, claim.mention, platform).run()
+
+
+    async def _elsewhere(self, claim: Claim, name: str) -> None:
+        """A platform that has no token here, or could not log in yet: another worker, or this one later."""
+        if claim.age_s < self.persona.deadline_s + WRITE_AT_LEAST_S:
+            raise Unreachable(f"{name} is not open in this process")
+        await self.inbox.done(claim, dead="undeliverable")
+        self.metrics.failed.labels(name, "undeliverable").inc()
+        log.error("mention_failed", extra={"event_id": claim.event_id, "reason": "undeliverable"})
 
 
 class _Turn:
@@ -150,7 +160,7 @@ class _Turn:
             budget=budget,
             estimate=shared.estimate,
         )
-        self._estimated = sum(shared.estimate(message["content"]) for message in messages)
+        self._estimated = prompt.tokens(messages, shared.estimate)
         stream = await self._reply.stream(shared.completions.stream(messages, deadline=self._deadline))
         self._learn(stream)
         return stream
@@ -180,17 +190,23 @@ class _Turn:
         return (outcome, f"{text}\n\n{mark}") if mark else ("whole", text)
 
     async def _settle(self, text: str, outcome: str) -> None:
-        mention, platform = self._mention, self._mention.place.platform
+        mention = self._mention
         asked = Message("user", mention.author, mention.text, mention.message_id, mention.sent_at, mention.files)
         author = Author("", self._shared.persona.name, is_bot=True)
         said = Message("assistant", author, text, self._reply.first_id, mention.sent_at)
         await self._inbox.done(self._claim, [*self._backfilled, asked, said])
         await self._sign_off()
-        metrics = self._shared.metrics
+        self._report(outcome)
+
+    def _report(self, outcome: str) -> None:
+        platform, metrics = self._mention.place.platform, self._shared.metrics
+        age_s = self._age_s(asyncio.get_running_loop().time())
         metrics.answered.labels(platform, outcome).inc()
-        metrics.reply.labels(platform).observe(self._age_s(asyncio.get_running_loop().time()))
+        metrics.reply.labels(platform).observe(age_s)
         if self._reply.visible_at is not None:
             metrics.first_visible.labels(platform).observe(self._age_s(self._reply.visible_at))
+        extra = {"event_id": self._mention.event_id, "outcome": outcome, "after_s": round(age_s, 3)}
+        log.info("mention_answered", extra=extra)
 
     async def _no_answer(self, error: CompletionError) -> None:
         self._count_error(error)

@@ -255,6 +255,15 @@ class Inbox:
         """Put the mention back; its lane falls due after `delay_s`."""
         await self._fenced(self._again, "put back", claim, claim.event_id, delay_s)
 
+    async def take_over(self) -> None:
+        """Make every lane due now: for the only process on a private Redis, where a dead one's leases bind nobody."""
+        async with store.attempt("take over the lanes"):
+            lanes = cast(list[str], await self._redis.zrange(store.key("ready"), 0, -1))
+            if lanes:
+                seconds, micros = cast(tuple[int, int], await self._redis.time())
+                due = dict.fromkeys(lanes, seconds + micros / 1e6)
+                await self._redis.zadd(store.key("ready"), due, xx=True, lt=True)
+
     async def depth(self) -> tuple[int, float]:
         """How many conversations wait or are worked on, and for how many seconds the oldest has been due."""
         async with store.attempt("read the queue's depth"), self._redis.pipeline(transaction=False) as pipe:

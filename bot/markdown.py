@@ -452,12 +452,14 @@ class _Window:
 
     def _free(self, at: int) -> bool:
         """Whether a cut within a line is harmless."""
-        if not _past(_SPACES, self.text, 0) < at < len(self.text) or self._torn(at):
+        begin = _past(_SPACES, self.text, 0)
+        if not begin < at < len(self.text) or self._torn(at):
             return False
         span = self._span(at)
         if span and at < span.after:
             return self.text[at] != span.fence.run[0] and self._parts_code(span, at)
-        return not _MARKER.match(self.text, at)
+        row = self.text.rfind("\n", 0, at) + 1
+        return not _MARKER.match(self.text, at) and not (row > begin and _ROW.match(self.text, row))
 
     def _last(self, pattern: re.Pattern[str], least: int) -> int:
         """The end of the last match from `least` on where a cut is harmless, or 0."""
@@ -598,7 +600,7 @@ def _quoted_lines(text: str, fence: _Fence, at: int) -> Iterator[tuple[int, re.M
     while at < len(text):
         end = text.find("\n", at)
         end = len(text) if end < 0 else end
-        if not quoted.match(text, at):
+        if at and not quoted.match(text, at):  # at 0 the part before it decided that the fence goes on
             yield at, None, end
         if run := _RUN.search(text, at, end):
             yield at, run, end

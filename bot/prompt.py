@@ -67,6 +67,11 @@ class TokenEstimate:
         self._factor = min(max(self._factor, self.floor), self.ceiling)
 
 
+def tokens(messages: Sequence[ChatMessage], estimate: TokenEstimate) -> int:
+    """How many tokens a whole prompt takes."""
+    return sum(_cost(message, estimate) for message in messages)
+
+
 def build(
     system: str, history: Sequence[Message], mention: Mention, *, budget: int, estimate: TokenEstimate
 ) -> list[ChatMessage]:
@@ -78,7 +83,7 @@ def build(
     history = [message for message in history if message.message_id != mention.message_id or not mention.message_id]
     voices = _Voices.of(history, mention)
     prompt = [ChatMessage(role="system", content=content)] if (content := voices.introduction(system)) else []
-    left = budget - sum(_cost(message, estimate) for message in prompt)
+    left = budget - tokens(prompt, estimate)
     question = _question(mention, voices, budget=left, estimate=estimate)
     left -= _cost(question, estimate)
     return [*prompt, *_recent(history, voices, budget=left, estimate=estimate), question]

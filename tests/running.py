@@ -23,7 +23,7 @@ from adapters.slack.settings import SlackSettings
 from bot import app
 from bot.completions import Completions, Patience
 from bot.settings import Settings
-from tests.fakes.completions import FakeCompletions
+from tests.fakes.completions import Answer, FakeCompletions, Request
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.slack import FakeSlack
 from tests.until import until
@@ -58,6 +58,11 @@ class Running:
     """A bot at work."""
 
     bot: app.Bot
+    serving: asyncio.Task[None]
+
+    @property
+    def ended(self) -> bool:
+        return self.serving.done()
 
     @property
     def url(self) -> str:
@@ -104,13 +109,19 @@ async def running(
     *,
     redis_url: str,
     on: Sequence[Name] = ("slack", "discord"),
+    awaited: Sequence[Name] | None = None,
     http: bool = False,
+    role: app.Role = "all",
     patience: Patience | None = None,
     sleep: Callable[[float], Any] = asyncio.sleep,
     **more: Any,
 ) -> AsyncGenerator[Running]:
-    """A bot that listens and works; `http` takes Slack's events over HTTP, `more` are settings of the core."""
+    """A bot that listens and works; `http` takes Slack's events over HTTP, `more` are settings of the core.
+
+    Entered once all platforms are connected, or those in `awaited`.
+    """
     async with AsyncExitStack() as stack:
+        options: dict[str, Any] = {"drain_seconds": 5, **more}
         settings = Settings(
             completions_base_url=outside.completions.base_url,
             completions_api_key=SecretStr(KEY),
@@ -118,7 +129,7 @@ async def running(
             data_dir=Path("unused"),
             http_host="127.0.0.1",
             http_port=0,
-            **{"drain_seconds": 5, **more},
+            **options,
         )
         completions = Completions(
             base_url=settings.completions_base_url,
@@ -129,22 +140,25 @@ async def running(
             sleep=sleep,
         )
         platforms = [_platform(name, outside, http=http) for name in on]
-        bot = await stack.enter_async_context(app.Bot(settings, platforms, completions=completions))
+        needed = [one for one in platforms if awaited is None or one.name in awaited]
+        bot = await stack.enter_async_context(app.Bot(settings, platforms, role=role, completions=completions))
         stop = asyncio.Event()
         serving = asyncio.create_task(bot.serve(until=stop))
         try:
-            await until(lambda: serving.done() or (bot.port and all(_hears(one, outside) for one in platforms)))
+            await until(lambda: serving.done() or (bot.port and all(_works(one, outside, role) for one in needed)))
             if http:
                 outside.slack.events_url = f"http://127.0.0.1:{bot.port}/slack/events"
-            yield Running(bot)
+            yield Running(bot, serving)
         finally:
             stop.set()
             await serving
 
 
-def _hears(platform: SlackPlatform | DiscordPlatform, outside: Services) -> bool:
+def _works(platform: SlackPlatform | DiscordPlatform, outside: Services, role: app.Role) -> bool:
     # What is said before the gateway has identified reaches nobody.
-    return platform.connected and (platform.name != "discord" or bool(outside.discord.gateway.live))
+    return role == "worker" or (
+        platform.connected and (platform.name != "discord" or bool(outside.discord.gateway.live))
+    )
 
 
 def _platform(name: Name, outside: Services, *, http: bool) -> SlackPlatform | DiscordPlatform:
@@ -164,6 +178,15 @@ def _platform(name: Name, outside: Services, *, http: bool) -> SlackPlatform | D
 
 HASTE = replace(Patience(), connect_s=2.0, first_byte_s=0.3, chunk_s=0.3, tail_s=0.1)
 """Time limits that a test can wait for."""
+
+
+def always(answer: Answer) -> Callable[[Request], Answer]:
+    """A model that gives every request this answer."""
+
+    def model(_: Request) -> Answer:
+        return answer
+
+    return model
 
 
 async def at_once(_: float) -> None:

@@ -82,6 +82,9 @@ class Client(discord.Client):
 
         Raises LoginFailure on 401 and what discord.py raises otherwise.
         """
+        # After a failed try: discord.py forgets the session of the last one, and its connector goes with it.
+        await self.http.close()
+        self.http.connector = discord.utils.MISSING
         await self._async_setup_hook()
         return cast(Payload, await self.http.static_login(token))
 

@@ -83,8 +83,9 @@ class Gateway:
 
     @property
     def connected(self) -> bool:
-        """Whether the socket is open and has been heard of within 90 s."""
-        return self._socket is not None and self._socket.open and self._socket.silent_s < FRESH_S
+        """Whether the session stands, and its socket is open and has been heard of within 90 s."""
+        greeted = self._established_at is not None  # before READY or RESUMED nothing arrives
+        return greeted and self._socket is not None and self._socket.open and self._socket.silent_s < FRESH_S
 
     async def run(self) -> None:
         """Receive events until cancelled. Closes so that the session could be resumed."""

@@ -82,6 +82,7 @@ class SlackPlatform:
 
     async def open(self) -> None:
         """Learn who the bot is. Raises ConfigError when Slack refuses the bot token, Unreachable otherwise."""
+        await self.aclose()  # what a failed try left open
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=self._call_within_s, connect=_CONNECT_WITHIN_S)
         )

@@ -9,7 +9,7 @@ import json
 import re
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 
@@ -96,10 +96,13 @@ async def _serve() -> None:
         _say(server.base_url)
         while line := await reader.readline():
             if order := json.loads(line):
-                answer = script(Script(**order))
-                server.default = lambda _, answer=answer: answer
+                server.default = _always(script(Script(**order)))
             _say([_times(request) for request in server.requests] if not order else [])
             server.requests.clear()
+
+
+def _always(answer: Raw) -> Callable[[Request], Raw]:
+    return lambda _: answer
 
 
 def _times(request: Request) -> tuple[int, float, float, float]:

@@ -12,7 +12,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -31,7 +31,7 @@ class Model:
     def __init__(self, url: str, *, transport: str) -> None:
         limits = httpx.Limits(max_connections=1000, max_keepalive_connections=1000)
         self._url = f"{url}/chat/completions"
-        self._http = httpx.AsyncClient(timeout=None, limits=limits, transport=_transport(transport))
+        self._http = httpx.AsyncClient(timeout=httpx.Timeout(None), limits=limits, transport=_transport(transport))
 
     async def tokens(self, text: str) -> AsyncGenerator[str]:
         """The pieces of an answer as they arrive."""
@@ -105,7 +105,7 @@ async def slack(model: Model, api_url: str) -> None:
                 await client.chat_update(channel=channel, ts=ts, markdown_text=text)
             else:
                 posted = await client.chat_postMessage(channel=channel, thread_ts=thread, markdown_text=text)
-                ts = str(posted["ts"])
+                ts = str(cast("dict[str, object]", posted.data)["ts"])
 
         await answer(model, event["text"], show, pace_s=SLACK_PACE_S)
 
@@ -171,7 +171,7 @@ def _transport(name: str) -> httpx.AsyncBaseTransport | None:
         return None
     from bot.transport import AiohttpTransport
 
-    return AiohttpTransport(connections=1000, keep_alive_s=30.0)
+    return AiohttpTransport(connections=1000, keep_alive_s=30.0, tls=False)
 
 
 if __name__ == "__main__":

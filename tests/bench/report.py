@@ -49,9 +49,7 @@ def _joined(name: str, rounds: Sequence[Readings]) -> Reading | None:
     if not found:
         return None
     tails = [one.p99 for one in found if one.p99 is not None]
-    return Reading(
-        median(one.value for one in found), sum(one.n for one in found), median(tails) if tails else None
-    )
+    return Reading(median(one.value for one in found), sum(one.n for one in found), median(tails) if tails else None)
 
 
 def _row(name: str, bot: Reading | None, reference: Reading | None) -> Sequence[str]:

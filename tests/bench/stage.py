@@ -143,9 +143,9 @@ class DiscordStage(Stage):
         elif what == "request":
             self.calls += 1
         elif what == "post":
-            question = self._question_of[data["id"]] = data["body"]["message_reference"]["message_id"]
-            self.answers[str(question)].written(data["body"]["content"], time.monotonic())
-        elif what == "edit":
+            # discord.py sends ids as numbers.
+            self._question_of[data["id"]] = str(data["body"]["message_reference"]["message_id"])
+        if what in ("post", "edit"):
             self.answers[self._question_of[data["id"]]].written(data["body"]["content"], time.monotonic())
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,8 @@ def main() -> int:
     outcome = asyncio.run(run(plan, folder=folder))
     print(report(plan, outcome))
     passed = outcome.verdict.passed and outcome.facts["settled"]
+    if passed:
+        shutil.rmtree(folder)
     print("PASSED" if passed else f"FAILED: the processes' logs are in {folder}")
     return 0 if passed else 1
 

@@ -8,9 +8,8 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from redis.asyncio import Redis
-
 from bot import store
+from tests.until import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,9 +22,7 @@ async def valkey(folder: Path) -> AsyncGenerator[str]:
     options += ["--appendonly", "yes", "--appendfsync", "always", "--logfile", str(folder / "valkey.log")]
     server = await asyncio.create_subprocess_exec(str(store.server_binary()), *options)
     try:
-        async with asyncio.timeout(10), Redis(unix_socket_path=str(socket)) as redis:
-            while not socket.exists() or not await redis.ping():  # pyright: ignore[reportGeneralTypeIssues] -- redis-py's union
-                await asyncio.sleep(0.01)
+        await until(socket.exists)
         yield f"unix://{socket}"
     finally:
         server.terminate()

@@ -15,9 +15,10 @@ from typing import Protocol
 from tests.chaos.verdict import Asked
 from tests.fakes.completions import JSON, Answer, Raw, Request, Text, status, text_events
 from tests.fakes.discord import FakeDiscord, Payload
-from tests.fakes.slack import FakeSlack
+from tests.fakes.slack import FakeSlack, Form
 
 QUESTION = re.compile(r"question (\d{4})")
+ORDERS: tuple[tuple[Form, Form], ...] = (("message", "app_mention"), ("app_mention", "message"))
 ANSWER_S = 0.5
 SENTENCES, SENTENCES_LONG = 6, 95
 """An answer of one message, and one of two on Slack and three on Discord."""
@@ -56,7 +57,7 @@ class SlackThread:
         if known and rng.random() < 0.3:
             ts = await self.slack.say(self.channel, "U1", text, thread_ts=self.root)
         else:
-            order = rng.choice((("message", "app_mention"), ("app_mention", "message")))
+            order = rng.choice(ORDERS)
             ts = await self.slack.mention(self.channel, "U1", text, thread_ts=self.root or None, order=order)
         self.root = self.root or ts
         return f"slack:{self.slack.team}:{self.channel}:{ts}"

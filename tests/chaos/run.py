@@ -68,23 +68,21 @@ async def run(plan: Plan, *, folder: Path) -> Outcome:
         await until(lambda: world.slack.links and world.discord.gateway.live)
         began = time.monotonic()
         outage = asyncio.Event()
-        tasks = [
-            asyncio.create_task(_kill_workers(world.workers, plan, random.Random(plan.seed + 1))),
-            asyncio.create_task(_kill_gateway(world, people, outage)),
-        ]
-        killed_at: list[float] = []
+        killer = asyncio.create_task(_kill_workers(world.workers, plan, random.Random(plan.seed + 1)))
+        gateway_killer = asyncio.create_task(_kill_gateway(world, people, outage))
         try:
             await people.talk(
                 plan.mentions, seconds=plan.seconds, event=lambda share: outage.set() if share > 0.4 else None
             )
-            tasks[0].cancel()
-            killed_at.append(await tasks[1])
+            gateway_killed_at = await gateway_killer
+            killer.cancel()
+            await asyncio.wait([killer])
             settled = await _settled(world, plan)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        asked = [await _taken(one, world, killed_at[0]) for one in people.asked]
+            killer.cancel()
+            gateway_killer.cancel()
+            await asyncio.wait([killer, gateway_killer])
+        asked = [await _taken(one, world, gateway_killed_at) for one in people.asked]
         verdict = judge(asked, [*_on_slack(world.slack), *_on_discord(world.discord)], posts=_posts(world))
         facts = await _facts(world, took_s=time.monotonic() - began, settled=settled)
         return Outcome(verdict, facts)
@@ -93,7 +91,9 @@ async def run(plan: Plan, *, folder: Path) -> Outcome:
 @asynccontextmanager
 async def _world(plan: Plan, *, folder: Path) -> AsyncGenerator[_World]:
     async with AsyncExitStack() as stack:
-        faults = dict.fromkeys(("chat.postMessage", "chat.update", "chat.delete", "conversations.replies"), SLACK_FAULTS)
+        faults = dict.fromkeys(
+            ("chat.postMessage", "chat.update", "chat.delete", "conversations.replies"), SLACK_FAULTS
+        )
         scale = plan.error_rate / 0.1
         chaos = {method: {fault: chance * scale for fault, chance in one.items()} for method, one in faults.items()}
         slack = await stack.enter_async_context(FakeSlack(chaos=chaos, seed=plan.seed))

@@ -46,8 +46,10 @@ class Shown:
 
 @dataclass(slots=True)
 class Verdict:
-    """The numbers of the mentions concerned. `reposted` are keys under which more than one message was made, `strays`
-    messages that belong to no question, `overtaken` pairs that the platform itself delivered in the other order.
+    """The numbers of the mentions concerned.
+
+    `reposted` are keys under which more than one message was made, `strays` messages that belong to no question,
+    `overtaken` pairs that the platform itself delivered in the other order.
     """
 
     asked: int = 0

@@ -217,14 +217,14 @@ class FakeCompletions:
         loop = asyncio.get_running_loop()
         start, sent, held = loop.time(), 0, b""
         for piece in answer.pieces:
+            if sent and not held:
+                await asyncio.sleep(max(tick_s, start + sent * answer.every_s - loop.time()))
             held += piece
             sent += 1
-            now = loop.time()
-            if sent * answer.every_s <= now - start:
+            if sent * answer.every_s <= loop.time() - start:
                 continue
             yield held
             held = b""
-            await asyncio.sleep(max(tick_s, start + sent * answer.every_s - now))
         if held:
             yield held
 

@@ -238,7 +238,7 @@ class FakeDiscord:
             "tts": False,
         }
         if "guild_id" in place:
-            member = {"nick": None, "roles": [], "joined_at": None, "deaf": False, "mute": False, "flags": 0}
+            member: Payload = {"nick": None, "roles": [], "joined_at": None, "deaf": False, "mute": False, "flags": 0}
             message |= {"guild_id": place["guild_id"], "member": member}
         return message | extra
 

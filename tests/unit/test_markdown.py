@@ -1,8 +1,10 @@
 """Splitting and settling: properties over hostile texts, and the cuts a reader would make."""
 
 import re
+import sys
 import unicodedata
 from collections.abc import Callable
+from types import FrameType
 
 import pytest
 from hypothesis import given, settings
@@ -48,35 +50,12 @@ def holds_in_order(whole: str, pieces: str) -> bool:
     return all(sign in signs for sign in whole)
 
 
-PLAIN = ["\n", "\n\n", " ", "    ", "word ", "ends. ", "漢字。", "# ", "| a | b |\n", "|---|---|\n", "|", "---\n"]
-PLAIN += [
-    "[a label](https://x.y/z)",
-    "https://example.org/a",
-    "<",
-    "[",
-    "](",
-    ")",
-    "`",
-    "``",
-    "`a span`",
-    "**",
-    "\\",
-    "!",
-]
-PLAIN += ["👩‍👩‍👧", "🇩🇪", "e\u0301", "\ud83d", "\ude00"]
+BLOCKS = ["\n", "\n\n", " ", "    ", "word ", "ends. ", "漢字。", "# ", "| a | b |\n", "|---|---|\n", "|", "---\n"]
+MARKS = ["[a label](https://x.y/z)", "https://e.org/a", "<", "[", "](", ")", "`", "``", "`a b`", "**", "\\", "!"]
+SIGNS = ["👩‍👩‍👧", "🇩🇪", "e\u0301", "\ud83d", "\ude00"]
+PLAIN = BLOCKS + MARKS + SIGNS
 FENCES = ["```", "~~~", "````", "\n```py\n", "\n```\n", "\n   ~~~ js\n", "```a`b\n", "code\n", "\n  ```  \n"]
-NESTED = [
-    "> ",
-    "- ",
-    "1. ",
-    "10. ",
-    "\n> ```\n> x\n",
-    "\n> > ~~~\n",
-    "\n- ```js\n",
-    "\n    ```\n",
-    "\n      ```\n",
-    "\t",
-]
+NESTED = ["> ", "- ", "1. ", "10. ", "\n> ```\n> x\n", "\n> > ~~~\n", "\n- ```js\n", "\n    ```\n", "\t"]
 
 LENGTHS = st.sampled_from([len, utf16_length, escaped_length])
 LIMITS = st.sampled_from([20, 33, 48, 80])
@@ -102,9 +81,8 @@ def test_every_part_fits_holds_something_and_nothing_is_lost(text: str, limit: i
     assert bool(found) == bool(text.strip())
 
 
-@settings(max_examples=150, deadline=None)
-@given(ANY_TEXT, LIMITS, LENGTHS)
-def test_closed_parts_never_change_while_the_text_grows(text: str, limit: int, length: Length) -> None:
+def grow(text: str, limit: int, length: Length) -> None:
+    """Split every prefix of a text and compare."""
     whole = cut(text, limit, length)
     for size in range(len(text)):
         grown = cut(text[:size], limit, length)
@@ -112,10 +90,30 @@ def test_closed_parts_never_change_while_the_text_grows(text: str, limit: int, l
         assert all(length(part) <= limit for part in grown)
 
 
+@settings(max_examples=150, deadline=None)
+@given(ANY_TEXT, LIMITS, LENGTHS)
+def test_closed_parts_never_change_while_the_text_grows(text: str, limit: int, length: Length) -> None:
+    grow(text, limit, length)
+
+
+@pytest.mark.parametrize("size", range(50, 100))
+def test_a_run_of_backticks_that_grows_over_the_limit_changes_nothing_before_it(size: int) -> None:
+    run = "`" * 15
+    grow("x" * (size % 10) + " " + words(size // 5) + f"\n{run}\ncode\n{run}\nend", 100, len)
+    grow("x" * (size % 10) + " " + words(size // 5) + f"\n{run}{run}\nend", 100, len)
+
+
+@pytest.mark.parametrize("gap", range(12))
+def test_blank_lines_before_a_closing_line_do_not_leave_it_alone(gap: int) -> None:
+    text = "```\n" + "ab\n" * 6 + "\n" * gap + "```"
+    grow(text, 28, len)
+    assert all("ab" in part for part in cut(text, 28))
+
+
 @settings(max_examples=300, deadline=None)
 @given(texts(PLAIN), LIMITS)
 def test_without_fences_and_tables_the_parts_are_the_text_but_for_white_space(text: str, limit: int) -> None:
-    text = text.replace("|", "")
+    text = re.sub("```+|~~~+", "", text.replace("|", ""))
     assert ink("".join(cut(text, limit))) == ink(text)
 
 
@@ -168,38 +166,19 @@ def test_even_absurd_limits_come_to_an_end(text: str, limit: int) -> None:
     assert ink("".join(cut(text, limit))) == ink(text)
 
 
+def test_a_length_may_count_less_than_the_characters() -> None:
+    found = cut(words(100), 20, lambda text: len(text) // 4)
+    assert [len(part) for part in found] == [79, 79, 79, 79, 79, 79, 19]
+
+
 def test_a_character_longer_than_the_limit_is_a_part_of_its_own() -> None:
     assert cut("<<", 3, escaped_length) == ["<", "<"]
 
 
-HOSTILE = [
-    "*",
-    "`",
-    "[",
-    "<",
-    "> ",
-    "[](",
-    "[a](b ",
-    "` `` ``` ",
-    "```\n",
-    "```\nx\n```\n",
-    "x\n    ```\n",
-    "a\n",
-    " a",
-]
-HOSTILE += [
-    "🇩🇪",
-    "\u0301",
-    "# ",
-    "\\",
-    "https://",
-    "- ",
-    "`" * 350 + "x\n",
-    "> ```\n",
-    "> > ```\n",
-    "|a|b|\n|-|-|\n",
-    "x" + " " * 90,
-]
+SIGN_ROWS = ["*", "`", "[", "<", "> ", "[](", "[a](b ", "` `` ``` ", "# ", "\\", "https://", "- ", "🇩🇪", "\u0301", " a"]
+FENCE_ROWS = ["```\n", "```\nx\n```\n", "x\n    ```\n", "`" * 350 + "x\n", "> ```\n", "> > ```\n", "> ```\n> x\n"]
+OTHER_ROWS = ["a\n", "|a|b|\n|-|-|\n", "x" + " " * 90, "x " * 70 + "\n", "**a _b ", "word, word. "]
+HOSTILE = SIGN_ROWS + FENCE_ROWS + OTHER_ROWS
 
 
 class Steps:
@@ -220,36 +199,32 @@ def test_hostile_text_is_read_in_slices_and_in_few_steps(unit: str) -> None:
     steps = Steps()
     found = cut((unit * 40_000)[:40_000], 2000, steps)
     assert len(found) < 200
-    assert steps.calls <= 12 * len(found)
+    assert steps.calls <= 20 * len(found)
     assert steps.longest <= 3000
 
 
-def lines_run(work: Callable[[], object]) -> int:
-    """How many lines of Python some work runs: a measure that does not depend on the machine."""
-    import sys  # noqa: PLC0415
-    from types import FrameType  # noqa: PLC0415
-
+def calls_made(work: Callable[[], object]) -> int:
+    """How many calls some work makes: a measure that does not depend on the machine."""
     count = 0
 
-    def trace(_frame: FrameType, event: str, _arg: object) -> object:
+    def profile(_frame: FrameType, event: str, _what: object) -> None:
         nonlocal count
-        count += event == "line"
-        return trace
+        count += event in ("call", "c_call")
 
-    before = sys.gettrace()
-    sys.settrace(trace)
+    before = sys.getprofile()
+    sys.setprofile(profile)
     try:
         work()
     finally:
-        sys.settrace(before)
+        sys.setprofile(before)
     return count
 
 
 @pytest.mark.parametrize("unit", HOSTILE)
 def test_work_grows_with_the_text_and_not_faster(unit: str) -> None:
     short, long = (unit * 12_000)[:12_000], (unit * 24_000)[:24_000]
-    assert lines_run(lambda: cut(long, 2000)) < 3 * lines_run(lambda: cut(short, 2000)) + 2000
-    assert lines_run(lambda: settled(long)) < 3 * lines_run(lambda: settled(short)) + 2000
+    assert calls_made(lambda: cut(long, 2000)) < 3 * calls_made(lambda: cut(short, 2000)) + 2000
+    assert calls_made(lambda: settled(long)) < 3 * calls_made(lambda: settled(short)) + 2000
 
 
 def test_a_megabyte_of_white_space_is_nothing() -> None:
@@ -271,21 +246,26 @@ def test_a_megabyte_of_white_space_is_nothing() -> None:
         (words(6) + "\n# Head\n" + words(9), 60, [words(6), "# Head\n" + words(9)]),
         ("# Head\n" + words(5) + ". " + words(8), 50, ["# Head\n" + words(5) + ".", words(8)]),
         ("- one one\n- two two\n  goes on\n- three x", 32, ["- one one\n- two two\n  goes on", "- three x"]),
-        ("- one one\n- two two\n  goes on here\n", 32, ["- one one", "- two two\n  goes on here"]),
-        ("- one\n  - nested a\n    more of it\n  - nested", 33, ["- one\n  - nested a\n    more of it", "  - nested"]),
+        ("- one one one\n- two two\n  goes on here\n", 35, ["- one one one", "- two two\n  goes on here"]),
+        (
+            "- one one\n  - nested a\n    more\n  - nested b\n    more and more",
+            45,
+            ["- one one\n  - nested a\n    more", "  - nested b\n    more and more"],
+        ),
         ("one one one\ntwo two two\nthree three", 30, ["one one one\ntwo two two", "three three"]),
         ("One one one one. Two two. Three three three", 30, ["One one one one. Two two.", "Three three three"]),
         ("Version 2. of it is the one. And on it goes", 33, ["Version 2. of it is the one.", "And on it goes"]),
         ("漢字漢字漢字。漢字漢字漢字漢字", 12, ["漢字漢字漢字。", "漢字漢字漢字漢字"]),
         ("漢字漢字漢字漢字，漢字漢字漢字", 12, ["漢字漢字漢字漢字，", "漢字漢字漢字"]),
         ("漢字漢字漢字漢字漢字word漢字", 12, ["漢字漢字漢字漢字漢字", "word漢字"]),
+        ("one\n# H\n" + "x" * 28, 30, ["one", "# H", "x" * 28]),
         ("Hi " + "x" * 28, 30, ["Hi", "x" * 28]),
         ("x" * 70, 30, ["x" * 30, "x" * 30, "x" * 10]),
-        ("word word word word # word", 22, ["word word word", "word # word"]),
+        ("word word word word # word", 22, ["word word word word #", "word"]),
         ("word word word word ~~~ word", 22, ["word word word", "word ~~~ word"]),
-        ("Title of this text\n-----\nword word word", 22, ["Title of this", "text\n-----\nword word", "word"]),
+        ("Title of this text\n-----\nword word word", 22, ["Title of this", "text\n-----", "word word word"]),
         ("x [label with words](https://example.org/long) y", 48, ["x [label with words](https://example.org/long) y"]),
-        ("some words [label with words](https://e.org) y", 44, ["some words", "[label with words](https://e.org) y"]),
+        ("some words [label with words](https://e.org) y", 40, ["some words", "[label with words](https://e.org) y"]),
         (
             "some words [![a b](c d)](https://e.org/x) then",
             30,
@@ -294,8 +274,8 @@ def test_a_megabyte_of_white_space_is_nothing() -> None:
         ("some words [a b](https://e.org/x_(y)) then", 30, ["some words", "[a b](https://e.org/x_(y))", "then"]),
         ("some words [and a note] (as a text) then it", 32, ["some words [and a note] (as a", "text) then it"]),
         ("some words 漢字<https://example.org>漢字", 30, ["some words", "漢字<https://example.org>漢字"]),
-        ("漢字漢字漢字漢字https://e.org/a/b漢字", 20, ["漢字漢字漢字漢字", "https://e.org/a/b", "漢字"]),
-        ("lost ` tick and many words go on here", 30, ["lost ` tick and many words go", "on here"]),
+        ("漢字漢字漢字漢字https://e.org/a/b漢字", 20, ["漢字漢字漢字漢字", "https://e.org/a/b漢字"]),
+        ("A ` tick and many words go on here", 28, ["A ` tick and many words go", "on here"]),
         ("\\` many words `go on here ` and on", 30, ["\\` many words `go on here `", "and on"]),
     ],
 )
@@ -352,7 +332,7 @@ def test_a_very_long_opening_line_is_repeated_bare() -> None:
 def test_backticks_in_a_fence_of_tildes_do_not_close_it() -> None:
     found = cut("~~~~md\n" + "```\nx\n```\n~~~\n" * 5 + "~~~~\nend", 50)
     assert all(part.startswith("~~~~md\n") and part.endswith("\n~~~~") for part in found[:-1])
-    assert found[-1].endswith("~~~~\nend")
+    assert found[-1] == "end"
 
 
 def test_a_line_with_backticks_around_words_is_not_a_fence() -> None:
@@ -363,7 +343,7 @@ def test_a_fence_in_a_quote_keeps_its_mark_and_ends_with_the_quote() -> None:
     text = "> ```py\n" + "> code = 1\n" * 5 + "> ```"
     first = "> ```py\n> code = 1\n> code = 1\n> ```"
     assert cut(text, 40) == [first, first, "> ```py\n> code = 1\n> ```"]
-    assert cut("> ```\n> code\n\nword word word word", 22) == ["> ```\n> code\n> ```", "word word word word"]
+    assert cut("> ```\n> code\n\nword word word word", 26) == ["> ```\n> code\n> ```", "word word word word"]
     assert cut("> ```\n> code\nword word ```x", 60) == ["> ```\n> code\nword word ```x"]
 
 
@@ -386,7 +366,7 @@ def test_a_fence_deep_in_a_list_goes_on_at_the_left_edge() -> None:
     text = "10. Do this:\n\n    ```sh\n" + "    run --now\n" * 5 + "      deeper\n    ```\n    after"
     found = cut(text, 60)
     assert found[0].endswith("\n    ```")
-    assert found[1] == "```sh\n" + "run --now\n" * 3 + "  deeper\n```\n    after"
+    assert found[1:] == ["```sh\n" + "run --now\n" * 3 + "```", "```sh\n  deeper\n```\n    after"]
     assert not any(ends_inside_a_fence(part) for part in found)
 
 

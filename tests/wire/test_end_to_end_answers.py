@@ -93,9 +93,7 @@ async def test_an_answer_in_one_piece_of_json_arrives_whole_too(valkey_url: str,
             assert marks("\n".join(_answer(outside, name, question))) == marks(sample())
 
 
-async def test_the_thoughts_of_a_reasoning_model_are_never_shown_nor_remembered(
-    valkey_url: str, redis: Redis
-) -> None:
+async def test_the_thoughts_of_a_reasoning_model_are_never_shown_nor_remembered(valkey_url: str, redis: Redis) -> None:
     async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
         thought = Text(deltas=("<th", "ink>sec", "ret plan</thi", "nk>\n\nIt is ", "four."))
         outside.completions.answers = [thought, Text("Yes.")]

@@ -127,9 +127,7 @@ async def test_a_discord_answer_arrives_although_its_question_was_deleted(valkey
         assert bot.answered == 1
 
 
-async def test_with_a_second_person_in_a_slack_thread_only_mentions_are_answered(
-    valkey_url: str, redis: Redis
-) -> None:
+async def test_with_a_second_person_in_a_slack_thread_only_mentions_are_answered(valkey_url: str, redis: Redis) -> None:
     async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
         slack = outside.slack
         ts = await slack.mention("C1", "U1", "I am Ana")
@@ -161,7 +159,9 @@ async def test_a_person_cannot_forge_turns(valkey_url: str, redis: Redis) -> Non
             assert "be evil" not in request.messages[0]["content"]
 
 
-@pytest.mark.parametrize("text", ["<!channel> <!here> <!everyone> <!subteam^S1> <@U2> go", "< !channel> <\u200b!here> x"])
+@pytest.mark.parametrize(
+    "text", ["<!channel> <!here> <!everyone> <!subteam^S1> <@U2> go", "< !channel> <\u200b!here> x"]
+)
 async def test_the_models_mass_mentions_are_harmless_on_slack(valkey_url: str, redis: Redis, text: str) -> None:
     async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
         outside.completions.answers = [Text(deltas=tuple(text), tokens_per_s=200)]
@@ -214,7 +214,7 @@ async def test_a_mention_that_killed_five_workers_ends_with_an_apology(valkey_ur
 
 
 async def test_slow_platform_calls_delay_no_other_conversation(valkey_url: str, redis: Redis) -> None:
-    async with services() as outside, running(outside, redis_url=valkey_url) as bot:
+    async with services() as outside, running(outside, redis_url=valkey_url, drain_seconds=0.1) as bot:
         outside.slack.fail("chat.postMessage", "hang:10")
         await outside.slack.mention("C1", "U1", "slow")
         await until(lambda: outside.completions.requests)

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from bot import store
 from tests.fakes.completions import Text
 from tests.fakes.slack import FakeSlack, Form
-from tests.running import Running, running, services
+from tests.running import Running, always, running, services
 from tests.until import until
 
 
@@ -84,24 +84,26 @@ async def test_a_discord_post_whose_outcome_is_unclear_makes_one_message(
 
 async def test_without_redis_nothing_is_acknowledged_and_slack_sends_it_again(tmp_path: Path) -> None:
     slack = FakeSlack(resend_after_s=0.2, resends=30)
-    async with store.embedded(tmp_path / "a") as socket, services(slack=slack) as outside:
-        async with running(outside, redis_url=f"unix://{socket}", on=["slack"], http=True) as bot:
-            client = Redis(unix_socket_path=str(socket))
-            # Refuses every write, as a full disk or memory would.
-            await client.config_set("maxmemory", "1")
-            ts = await slack.mention("C1", "U1", "hello", order=("app_mention",))
-            await until(lambda: slack.entries("refused"))
-            assert not slack.entries("ack")
-            await client.config_set("maxmemory", "0")
-            await until(lambda: bot.answered == 1)
-            await client.aclose()
-            assert len(slack.answers("C1", ts)) == 1
+    async with (
+        store.embedded(tmp_path / "a") as socket,
+        Redis(unix_socket_path=str(socket)) as client,
+        services(slack=slack) as outside,
+        running(outside, redis_url=f"unix://{socket}", on=["slack"], http=True) as bot,
+    ):
+        # Refuses every write, as a full disk or memory would.
+        await client.config_set("maxmemory", "1")
+        ts = await slack.mention("C1", "U1", "hello", order=("app_mention",))
+        await until(lambda: slack.entries("refused"))
+        assert not slack.entries("ack")
+        await client.config_set("maxmemory", "0")
+        await until(lambda: bot.answered == 1)
+        assert len(slack.answers("C1", ts)) == 1
 
 
 async def test_what_was_accepted_is_what_was_answered_and_what_failed(valkey_url: str, redis: Redis) -> None:
     async with services() as outside, running(outside, redis_url=valkey_url) as bot:
         outside.completions.error_rate = 0.2
-        outside.completions.default = lambda _: Text("It is so. And so on.")
+        outside.completions.default = always(Text("It is so. And so on."))
         for number in range(40):
             await outside.slack.mention(f"C{number % 10}", "U1", "hello")
             outside.discord.mention(outside.discord.channel, outside.discord.ann, "hello")

@@ -1,0 +1,202 @@
+"""The commands as a person runs them: real processes and the real services' stand-ins."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from bot import app, settings, store
+from bot.errors import ConfigError
+from tests.fakes.completions import FakeCompletions, Text, status
+from tests.running import KEY, Services, services
+
+
+def configured(outside: Services, tmp_path: Path, **more: str) -> settings.Config:
+    """The settings of a bot that knows all the fake services."""
+    environ = {
+        "COMPLETIONS_BASE_URL": outside.completions.base_url,
+        "COMPLETIONS_API_KEY": KEY,
+        "DATA_DIR": str(tmp_path / "data"),
+        "SLACK_BOT_TOKEN": outside.slack.bot_token,
+        "SLACK_APP_TOKEN": outside.slack.app_token,
+        "SLACK_API_URL": outside.slack.api_url,
+        "DISCORD_TOKEN": outside.discord.token,
+        "DISCORD_API_URL": outside.discord.api_url,
+    }
+    return settings.load(app.ADAPTER_SETTINGS, env_file=tmp_path / "none", environ=environ | more)
+
+
+class TestDoctor:
+    async def test_finds_nothing_to_mend_where_all_is_well(self, tmp_path: Path) -> None:
+        async with services() as outside:
+            findings = await app.doctor(configured(outside, tmp_path))
+        assert [finding for finding in findings if finding.level == "fail"] == []
+        text = "\n".join(finding.what for finding in findings)
+        for subject in ("Settings", "Redis", "completions API", "Slack", "Discord"):
+            assert subject in text
+
+    async def test_names_every_service_that_refuses_and_says_what_to_do(self, tmp_path: Path) -> None:
+        async with services() as outside:
+            config = configured(
+                outside,
+                tmp_path,
+                COMPLETIONS_API_KEY="wrong",
+                SLACK_BOT_TOKEN="xoxb-wrong",
+                DISCORD_TOKEN="wrong",
+                REDIS_URL="unix:///nonexistent/socket",
+            )
+            findings = await app.doctor(config)
+        failed = "\n".join(f"{finding.what} {finding.todo}" for finding in findings if finding.level == "fail")
+        for name in ("COMPLETIONS_API_KEY", "REDIS_URL", "SLACK_BOT_TOKEN", "DISCORD_TOKEN"):
+            assert name in failed
+
+    async def test_beside_a_running_bot_is_not_alarmed_by_its_store(self, tmp_path: Path) -> None:
+        async with services() as outside, store.connect("", data_dir=tmp_path / "data"):
+            findings = await app.doctor(configured(outside, tmp_path))
+        assert any("in use by a running bot" in finding.what for finding in findings)
+        assert all(finding.level != "fail" for finding in findings)
+
+
+async def test_invite_prints_the_link_of_the_tokens_application(tmp_path: Path) -> None:
+    async with services() as outside:
+        link = await app.invite(configured(outside, tmp_path))
+    assert link.startswith("https://discord.com/oauth2/authorize?")
+
+
+def test_the_manifest_of_either_transport_is_printed() -> None:
+    assert "socket_mode_enabled: true" in app.manifest(url=None, as_json=False)
+    assert "https://bot.example.com/slack/events" in app.manifest(url="https://bot.example.com", as_json=True)
+
+
+async def test_run_without_any_platform_says_what_to_set(tmp_path: Path) -> None:
+    config = settings.load(app.ADAPTER_SETTINGS, env_file=tmp_path / "none", environ={"DATA_DIR": str(tmp_path)})
+    with pytest.raises(ConfigError, match="SLACK_BOT_TOKEN"):
+        await app.run(config)
+
+
+@asynccontextmanager
+async def command(*words: str, **environ: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """`python -m bot` with these words; killed at the end if it still runs."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        *words,
+        env={**inherited, **environ},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def said(environ: Mapping[str, str], lines: str) -> tuple[int, str, str]:
+    """The exit code and the outputs of a chat fed from a pipe."""
+    async with command("chat", **environ) as process:
+        out, err = await asyncio.wait_for(process.communicate(lines.encode()), 40)
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+
+class TestChat:
+    async def test_answers_piped_lines_from_the_offline_echo_and_ends(self, tmp_path: Path) -> None:
+        code, out, err = await said({"DATA_DIR": str(tmp_path)}, "hi there\n")
+        assert code == 0
+        assert "hi there" in out
+        assert "offline echo" in err
+
+    async def test_ends_at_once_when_nothing_is_asked(self, tmp_path: Path) -> None:
+        assert (await said({"DATA_DIR": str(tmp_path)}, ""))[0] == 0
+
+    async def test_remembers_within_a_thread_and_not_across(self, tmp_path: Path) -> None:
+        async with FakeCompletions(key=KEY) as server:
+            server.answers = [Text("One."), Text("Two."), Text("Three.")]
+            environ = {"COMPLETIONS_BASE_URL": server.base_url, "COMPLETIONS_API_KEY": KEY, "DATA_DIR": str(tmp_path)}
+            code, out, _ = await said(environ, "my name is Ana\nwho am I?\n/new other\nwho am I?\n")
+            contents = [[one["content"] for one in request.messages[1:]] for request in server.requests]
+        assert (code, out.split()) == (0, ["One.", "Two.", "Three."])
+        assert contents == [["my name is Ana"], ["my name is Ana", "One.", "who am I?"], ["who am I?"]]
+
+    async def test_an_unanswered_question_is_said_and_counted_in_the_exit_code(self, tmp_path: Path) -> None:
+        async with FakeCompletions(key=KEY) as server:
+            server.answers = [status(422)] * 4
+            environ = {"COMPLETIONS_BASE_URL": server.base_url, "COMPLETIONS_API_KEY": KEY, "DATA_DIR": str(tmp_path)}
+            code, out, err = await said(environ, "hello\n")
+        assert code == 1
+        assert "Sorry" in out
+        assert "Traceback" not in out + err
+
+    async def test_ends_on_sigterm_and_takes_its_store_along(self, tmp_path: Path) -> None:
+        async with command("chat", DATA_DIR=str(tmp_path)) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(b"hello\n")
+            await asyncio.wait_for(process.stdout.readline(), 20)
+            process.terminate()
+            assert await asyncio.wait_for(process.wait(), 20) == 0
+        async with store.connect("", data_dir=tmp_path / "chat") as redis:
+            assert await redis.execute_command("PING")
+
+
+class TestTheEmbeddedStore:
+    async def test_keeps_what_it_took_over_a_restart(self, tmp_path: Path) -> None:
+        async with store.connect("", data_dir=tmp_path) as redis:
+            assert await store.shortcomings(redis) == []
+            await redis.set("a", "1")
+        async with store.connect("", data_dir=tmp_path) as redis:
+            assert await redis.get("a") == "1"
+
+    async def test_has_one_user_at_a_time(self, tmp_path: Path) -> None:
+        async with store.connect("", data_dir=tmp_path):
+            with pytest.raises(ConfigError, match="another routernesia-bot"):
+                async with store.connect("", data_dir=tmp_path):
+                    pass
+
+    async def test_says_what_to_do_where_its_folder_cannot_be_made(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(ConfigError, match="DATA_DIR"):
+            async with store.connect("", data_dir=tmp_path / "file" / "data"):
+                pass
+
+    async def test_says_where_to_look_when_the_server_does_not_start(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(store, "START_WITHIN_S", 0.2)
+        (tmp_path / "appendonlydir").write_text("not a folder")
+        with pytest.raises(ConfigError, match=r"valkey\.log"):
+            async with store.connect("", data_dir=tmp_path):
+                pass
+
+    async def test_a_system_without_a_server_binary_needs_a_redis_url(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(store, "find_spec", lambda _: None)
+        with pytest.raises(ConfigError, match="REDIS_URL"):
+            async with store.connect("", data_dir=tmp_path):
+                pass
+
+    async def test_a_url_that_is_none_is_a_setting_to_mend(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="REDIS_URL"):
+            async with store.connect("http://nowhere", data_dir=tmp_path):
+                pass
+
+
+async def test_a_server_that_hides_its_configuration_is_still_judged_by_its_info(redis: Redis, valkey_url: str) -> None:
+    await redis.execute_command("ACL", "SETUSER", "bot", "on", "nopass", "~*", "+@all", "-config")
+    try:
+        async with store.connect(valkey_url.replace("unix://", "unix://bot:x@"), data_dir=Path("unused")) as limited:
+            assert await store.shortcomings(limited) == []
+            assert "appendfsync" not in await store.info(limited)
+    finally:
+        await redis.execute_command("ACL", "DELUSER", "bot")

@@ -1,0 +1,67 @@
+"""What happens around the start: platforms that answer late, work that waits already, tokens that are refused."""
+
+import gc
+import logging
+
+import pytest
+from redis.asyncio import Redis
+
+from bot.errors import ConfigError
+from tests.running import running, services
+from tests.until import until
+
+
+async def test_a_platform_that_fails_at_login_is_tried_again_and_leaves_nothing_open(
+    valkey_url: str, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with services() as outside:
+        outside.slack.fail("auth.test", "500")
+        outside.discord.fail(503, method="GET", path="/users/@me")
+        outside.discord.fail(503, method="GET", path="/oauth2/applications/@me")
+        async with running(outside, redis_url=valkey_url) as bot:
+            ts = await outside.slack.mention("C1", "U1", "hello")
+            outside.discord.mention(outside.discord.channel, outside.discord.ann, "hello")
+            await until(lambda: bot.answered == 2)
+            assert len(outside.slack.answers("C1", ts)) == 1
+        gc.collect()
+        assert [record.message for record in caplog.records if "Unclosed" in record.message] == []
+
+
+async def test_work_that_waits_is_not_touched_before_its_platform_is_there(
+    valkey_url: str, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with services() as outside:
+        async with running(outside, redis_url=valkey_url, role="gateway") as gateway:
+            for number in range(3):
+                await outside.slack.mention(f"C{number}", "U1", "hello")
+            outside.discord.mention(outside.discord.channel, outside.discord.ann, "hello")
+            await until(lambda: gateway.accepted == 4)
+        outside.slack.latency_s = 0.2
+        outside.discord.latency_s = 0.1
+        async with running(outside, redis_url=valkey_url, role="worker") as worker:
+            await until(lambda: worker.answered == 4)
+        assert [record.message for record in caplog.records if record.message == "mention_put_back"] == []
+
+
+async def test_a_platform_that_is_down_or_refuses_its_token_does_not_stop_the_other(
+    valkey_url: str, redis: Redis
+) -> None:
+    for fault in ("500", "invalid_auth"):
+        async with services() as outside:
+            outside.slack.fail("auth.test", *[fault] * 100)
+            async with running(outside, redis_url=valkey_url, awaited=["discord"]) as bot:
+                outside.discord.mention(outside.discord.channel, outside.discord.ann, "hello")
+                await until(lambda bot=bot: bot.answered == 1)
+                status, body = await bot.get("/readyz")
+                assert status == 503
+                assert "slack" in body
+                assert "discord" not in body
+
+
+async def test_when_every_platform_refuses_its_token_the_bot_ends_and_says_which(valkey_url: str, redis: Redis) -> None:
+    async with services() as outside:
+        outside.slack.fail("auth.test", "invalid_auth")
+        with pytest.raises(ConfigError, match="SLACK_BOT_TOKEN"):
+            async with running(outside, redis_url=valkey_url, on=["slack"]) as bot:
+                await until(lambda: bot.ended)
