@@ -1,55 +1,30 @@
-"""The composition root: the only file of the core that knows the adapters. It starts all parts and stops them.
+"""The composition root: the only file of the core that knows the adapters.
 
-Adapters and the SDKs behind them are imported where they are needed: a bot that is only on Slack never loads
-discord.py.
+Everything heavy is imported in the function that needs it: a bot that is only on Slack never loads discord.py, and
+the manifest is printed without any SDK.
 """
 
 import asyncio
-import logging
 import signal
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
-from typing import Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pydantic_settings import BaseSettings
 
 from adapters.discord.settings import DiscordSettings
 from adapters.slack.settings import SlackSettings
-from bot import http, store
-from bot.completions import Completions
-from bot.errors import ConfigError, PlatformError, StoreError
-from bot.events import Mention
-from bot.handler import Handler, Persona
-from bot.inbox import LEASE_S, Inbox
-from bot.metrics import Metrics
-from bot.platform import Finding, Platform, Routes, Submit
-from bot.settings import Config, Settings, filled
-from bot.worker import Worker
+from bot.errors import ConfigError
+from bot.platform import Finding
+from bot.settings import Config
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from bot.platform import Platform
+    from bot.process import Role
 
 ADAPTER_SETTINGS: tuple[type[BaseSettings], ...] = (SlackSettings, DiscordSettings)
 
-BOT_NAME = "Routernesia"
 
-Role = Literal["all", "gateway", "worker"]
-
-RECONNECT_CAP_S = 30.0
-
-OPEN_WITHIN_S = 3.0
-"""So long the worker waits at the start for every platform to be there: a mention that finds its platform missing
-is put back with a back-off. Chosen: a login takes well under a second; one platform's outage must not stop the others.
-"""
-
-CANCEL_WITHIN_S = 6.0
-"""Longer than an adapter needs to hand over the events it has taken."""
-
-CANCEL_ROUNDS = 2
-
-
-def platforms(config: Config) -> list[Platform]:
+def platforms(config: Config) -> "list[Platform]":
     """The platforms that have tokens."""
     found: list[Platform] = []
     slack, discord = config.adapter(SlackSettings), config.adapter(DiscordSettings)
@@ -64,11 +39,13 @@ def platforms(config: Config) -> list[Platform]:
     return found
 
 
-async def run(config: Config, *, role: Role = "all") -> int:
+async def run(config: Config, *, role: "Role" = "all") -> int:
     """Run until SIGTERM or SIGINT, drain, and give the exit code.
 
     Raises ConfigError when nothing can run as configured.
     """
+    from bot.process import Bot
+
     chosen = platforms(config)
     if not chosen:
         raise ConfigError(
@@ -87,20 +64,22 @@ async def chat(config: Config, *, offline: bool) -> int:
     Raises ConfigError when the store cannot be used.
     """
     from adapters.console.adapter import at_terminal
+    from bot.process import Bot, completions_of
 
     settings = config.core.model_copy(update={"data_dir": config.core.data_dir / "chat"})
     console = at_terminal(config.core.data_dir, answer_within_s=settings.mention_deadline_seconds + 60)
-    async with Bot(settings, [console], completions=_completions(settings, offline=offline)) as bot:
+    async with Bot(settings, [console], completions=completions_of(settings, offline=offline)) as bot:
         await bot.work(until=stopped_by(signal.SIGTERM))
     return 1 if console.failed else 0
 
 
 async def doctor(config: Config) -> list[Finding]:
     """Check every setting against the real services. Posts nothing anywhere."""
-    from bot import doctor
+    from bot import doctor, store
+    from bot.process import completions_of
 
     settings = config.core
-    completions = _completions(settings)
+    completions = completions_of(settings)
     url = settings.redis_url.get_secret_value()
 
     async def redis_info() -> Mapping[str, object]:
@@ -148,234 +127,3 @@ def stopped_by(*signals: signal.Signals) -> asyncio.Event:
     for number in signals:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop
-
-
-class Bot:
-    """All parts of one process. Entering opens what the parts share; `serve` runs them.
-
-    `lease_s` is how long a lane stays with a silent worker; all processes on one Redis must agree on it.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        chosen: Sequence[Platform],
-        *,
-        role: Role = "all",
-        completions: Completions | None = None,
-        lease_s: float = LEASE_S,
-    ) -> None:
-        self._settings = settings
-        self._lease_s = lease_s
-        self._chosen = chosen
-        self._role = role
-        self._opened: dict[str, Platform] = {}
-        self._refused: dict[str, str] = {}
-        self._untried = {platform.name for platform in chosen}
-        self._all_tried = asyncio.Event()
-        self._draining = False
-        self._stack = AsyncExitStack()
-        self._completions = completions or _completions(settings)
-        self.metrics = Metrics()
-        self.port = 0
-
-    async def __aenter__(self) -> "Bot":
-        settings = self._settings
-        try:
-            self._stack.push_async_callback(self._completions.aclose)
-            for platform in self._chosen:
-                self._stack.push_async_callback(platform.aclose)
-            url = settings.redis_url.get_secret_value()
-            self._redis = await self._stack.enter_async_context(store.connect(url, data_dir=settings.data_dir))
-            self.inbox = Inbox(self._redis, history_ttl_s=settings.history_ttl_hours * 3600, lease_s=self._lease_s)
-            if not url:
-                await self.inbox.take_over()
-        except BaseException:
-            await self._stack.aclose()
-            raise
-        handler = Handler(
-            inbox=self.inbox,
-            completions=self._completions,
-            platforms=self._opened,
-            persona=_persona(settings),
-            metrics=self.metrics,
-        )
-        self._worker = Worker(self.inbox, handler, slots=settings.worker_slots, metrics=self.metrics)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
-
-    async def serve(self, *, until: asyncio.Event) -> None:
-        """Listen, work and answer probes until the event; then stop listening, drain, and hand back the rest.
-
-        Raises ConfigError when every platform refused its tokens.
-        """
-        settings = self._settings
-        routes = [route for platform in self._chosen if isinstance(platform, Routes) for route in platform.routes()]
-        async with http.serving(
-            host=settings.http_host,
-            port=settings.http_port,
-            routes=routes,
-            metrics=self.metrics,
-            obstacles=self.obstacles,
-            refresh=self._refresh,
-        ) as self.port:
-            await self.work(until=until)
-
-    async def work(self, *, until: asyncio.Event) -> None:
-        """`serve` without the HTTP server."""
-        async with asyncio.TaskGroup() as tasks:
-            listeners = [
-                tasks.create_task(self._listen(platform), name=f"listen-{platform.name}") for platform in self._chosen
-            ]
-            worker = tasks.create_task(self._work(), name="worker")
-            stopped = tasks.create_task(until.wait(), name="stop")
-            await self._until_over(stopped, listeners)
-            await self._drain(listeners, worker)
-            stopped.cancel()
-        if len(self._refused) == len(self._chosen):
-            raise ConfigError("; ".join(self._refused.values()))
-
-    async def _until_over(self, stopped: asyncio.Task[Literal[True]], listeners: list[asyncio.Task[None]]) -> None:
-        """Until the stop, or until no listener is left (each refused, or the terminal's person has gone)."""
-        waiting = set(listeners)
-        while waiting and not stopped.done():
-            done, _ = await asyncio.wait({stopped, *waiting}, return_when=asyncio.FIRST_COMPLETED)
-            waiting -= done
-
-    async def _drain(self, listeners: Sequence[asyncio.Task[None]], worker: asyncio.Task[None]) -> None:
-        self._draining = True
-        log.info("draining", extra={"seconds": self._settings.drain_seconds})
-        await _ended(*listeners)
-        self._worker.stop_claiming()
-        await self._worker.drain(self._settings.drain_seconds)
-        await _ended(worker)
-        log.info("drained")
-
-    async def _work(self) -> None:
-        if self._role == "gateway":
-            return
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._all_tried.wait(), OPEN_WITHIN_S)
-        await self._worker.run()
-
-    async def _open(self, platform: Platform) -> None:
-        try:
-            await platform.open()
-            self._opened[platform.name] = platform
-            log.info("platform_open", extra={"platform": platform.name})
-        finally:
-            self._untried.discard(platform.name)
-            if not self._untried:
-                self._all_tried.set()
-
-    async def _listen(self, platform: Platform) -> None:
-        """One platform's wall: what goes wrong there stays there."""
-        failures = 0
-        submit = self._counted(platform.name)
-        while True:
-            try:
-                if platform.name not in self._opened:
-                    await self._open(platform)
-                if self._role == "worker":
-                    await asyncio.Event().wait()
-                await platform.listen(submit)
-                return
-            except ConfigError as error:
-                self._refused[platform.name] = str(error)
-                log.error("platform_refused", extra={"platform": platform.name, "error": str(error)})
-                return
-            except PlatformError as error:
-                failures += 1
-                log.warning("platform_unreachable", extra={"platform": platform.name, "error": str(error)})
-                await asyncio.sleep(min(RECONNECT_CAP_S, 0.5 * 2 ** min(failures, 6)))
-
-    def _counted(self, platform: str) -> Submit:
-        """`Inbox.submit` with its metrics."""
-        metrics = self.metrics
-        outcomes = {
-            "accepted": metrics.accepted.labels(platform),
-            "duplicate": metrics.duplicates.labels(platform),
-            "ignored": metrics.ignored.labels(platform),
-        }
-        ack, refused = metrics.ack.labels(platform), metrics.refused.labels(platform)
-
-        async def submit(mention: Mention) -> None:
-            began = time.perf_counter()
-            try:
-                outcome = await self.inbox.submit(mention)
-            except StoreError:
-                refused.inc()
-                raise
-            outcomes[outcome].inc()
-            ack.observe(time.perf_counter() - began)
-
-        return submit
-
-    async def obstacles(self) -> Sequence[str]:
-        """What keeps this process from doing its work right now, one sentence each."""
-        found = ["the bot is shutting down"] if self._draining else []
-        try:
-            found += await store.shortcomings(self._redis)
-        except StoreError as error:
-            found.append(str(error))
-        for platform in self._chosen:
-            if reason := self._refused.get(platform.name):
-                found.append(f"{platform.name}: {reason}")
-            elif platform.name not in self._opened or (self._role != "worker" and not platform.connected):
-                found.append(f"{platform.name} is not connected")
-        return found
-
-    async def _refresh(self) -> None:
-        """Bring the gauges up to date before a scrape."""
-        try:
-            depth, oldest_s = await self.inbox.depth()
-        except StoreError:
-            return
-        self.metrics.depth.set(depth)
-        self.metrics.oldest.set(oldest_s)
-
-
-async def _ended(*tasks: asyncio.Task[None]) -> None:
-    """Cancel tasks and wait for their end; once more where a library swallowed the first cancellation."""
-    pending = set(tasks)
-    for _ in range(CANCEL_ROUNDS):
-        for task in pending:
-            task.cancel()
-        if pending:
-            _, pending = await asyncio.wait(pending, timeout=CANCEL_WITHIN_S)
-    if pending:
-        log.error("tasks_stuck", extra={"names": sorted(task.get_name() for task in pending)})
-
-
-def _completions(settings: Settings, *, offline: bool = False) -> Completions:
-    transport = None
-    if offline:
-        from bot.echo import EchoTransport
-
-        transport = EchoTransport()
-    key = settings.completions_api_key
-    return Completions(
-        base_url=settings.completions_base_url,
-        api_key=key.get_secret_value() if key else None,
-        model=settings.completions_model,
-        stream=settings.completions_stream,
-        reply_tokens=settings.reply_tokens,
-        connections=settings.worker_slots,
-        transport=transport,
-    )
-
-
-def _persona(settings: Settings, *, today: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Persona:
-    template = settings.system_template()
-
-    def system(platform: str) -> str:
-        return filled(template, bot=BOT_NAME, date=f"{today():%Y-%m-%d}", platform=platform.capitalize())
-
-    return Persona(
-        name=BOT_NAME,
-        system=system,
-        context_tokens=settings.context_tokens,
-        deadline_s=settings.mention_deadline_seconds,
-    )

@@ -79,7 +79,6 @@ class Handler:
             return
         await _Turn(self, claim, claim.mention, platform).run()
 
-
     async def _elsewhere(self, claim: Claim, name: str) -> None:
         """A platform that has no token here, or could not log in yet: another worker, or this one later."""
         if claim.age_s < self.persona.deadline_s + WRITE_AT_LEAST_S:

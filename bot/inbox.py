@@ -260,7 +260,7 @@ class Inbox:
         async with store.attempt("take over the lanes"):
             lanes = cast(list[str], await self._redis.zrange(store.key("ready"), 0, -1))
             if lanes:
-                seconds, micros = cast(tuple[int, int], await self._redis.time())
+                seconds, micros = await self._redis.time()
                 due = dict.fromkeys(lanes, seconds + micros / 1e6)
                 await self._redis.zadd(store.key("ready"), due, xx=True, lt=True)
 

@@ -20,8 +20,8 @@ from adapters.discord.adapter import DiscordPlatform
 from adapters.discord.settings import DiscordSettings
 from adapters.slack.adapter import SlackPlatform
 from adapters.slack.settings import SlackSettings
-from bot import app
 from bot.completions import Completions, Patience
+from bot.process import Bot, Role
 from bot.settings import Settings
 from tests.fakes.completions import Answer, FakeCompletions, Request
 from tests.fakes.discord import FakeDiscord
@@ -57,7 +57,7 @@ async def services(*, slack: FakeSlack | None = None) -> AsyncGenerator[Services
 class Running:
     """A bot at work."""
 
-    bot: app.Bot
+    bot: Bot
     serving: asyncio.Task[None]
 
     @property
@@ -111,7 +111,7 @@ async def running(
     on: Sequence[Name] = ("slack", "discord"),
     awaited: Sequence[Name] | None = None,
     http: bool = False,
-    role: app.Role = "all",
+    role: Role = "all",
     patience: Patience | None = None,
     sleep: Callable[[float], Any] = asyncio.sleep,
     **more: Any,
@@ -141,7 +141,7 @@ async def running(
         )
         platforms = [_platform(name, outside, http=http) for name in on]
         needed = [one for one in platforms if awaited is None or one.name in awaited]
-        bot = await stack.enter_async_context(app.Bot(settings, platforms, role=role, completions=completions))
+        bot = await stack.enter_async_context(Bot(settings, platforms, role=role, completions=completions))
         stop = asyncio.Event()
         serving = asyncio.create_task(bot.serve(until=stop))
         try:
@@ -154,7 +154,7 @@ async def running(
             await serving
 
 
-def _works(platform: SlackPlatform | DiscordPlatform, outside: Services, role: app.Role) -> bool:
+def _works(platform: SlackPlatform | DiscordPlatform, outside: Services, role: Role) -> bool:
     # What is said before the gateway has identified reaches nobody.
     return role == "worker" or (
         platform.connected and (platform.name != "discord" or bool(outside.discord.gateway.live))

@@ -169,7 +169,7 @@ async def _run(given: argparse.Namespace) -> None:
 def _transport(name: str) -> httpx.AsyncBaseTransport | None:
     if name == "httpx":
         return None
-    from bot.transport import AiohttpTransport
+    from bot.completions.transport import AiohttpTransport
 
     return AiohttpTransport(connections=1000, keep_alive_s=30.0, tls=False)
 

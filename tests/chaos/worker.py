@@ -9,6 +9,7 @@ import signal
 
 from bot import app, logs, settings
 from bot.completions import Completions, Patience
+from bot.process import Bot
 
 LEASE_S = 3.0
 PATIENCE = Patience(first_byte_s=2.0, chunk_s=2.0)
@@ -29,7 +30,7 @@ async def _work() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     lease_s = float(os.environ.get("CHAOS_LEASE_S") or LEASE_S)
     platforms = app.platforms(config)
-    async with app.Bot(core, platforms, role="worker", completions=completions, lease_s=lease_s) as bot:
+    async with Bot(core, platforms, role="worker", completions=completions, lease_s=lease_s) as bot:
         await bot.serve(until=stop)
 
 

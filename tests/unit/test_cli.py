@@ -326,7 +326,6 @@ def test_the_manifest_needs_no_platform_sdk():
     assert not loaded("manifest") & {"discord", "slack_bolt", "slack_sdk"}
 
 
-@pytest.mark.xfail(reason="bot.app imports the whole core at its top", strict=False)
 def test_the_manifest_needs_no_http_client():
     assert "httpx" not in loaded("manifest")
 

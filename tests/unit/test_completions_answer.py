@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answer import BODY_MAX_BYTES, Answer
+from bot.completions.answer import BODY_MAX_BYTES, Answer
 from bot.errors import Broken, CompletionError, Invalid, Overloaded, Throttled, TooLong, Unauthorized
 from bot.events import Usage
 from tests.fakes.completions import DONE, event, text_events

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from bot.completions import ChatMessage, Completions
-from bot.echo import EchoTransport
+from bot.completions.echo import EchoTransport
 from bot.errors import BotError, ConfigError, Invalid
 
 NOW = 100.0

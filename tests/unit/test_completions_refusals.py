@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.completions.refusals import refusal, retry_after_s
 from bot.errors import CompletionError, Invalid, Overloaded, Throttled, TooLong, Unauthorized
-from bot.refusals import refusal, retry_after_s
 
 
 def told(status: int, body: Any = None, **headers: str) -> CompletionError:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.visible import Visible
+from bot.completions.visible import Visible
 
 WORDS = st.sampled_from(["<think>", "</think>", "<thinking>", "</thinking>", "<thi", "nk>", "\n", " ", "Hi", "🌍"])
 

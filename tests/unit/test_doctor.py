@@ -86,11 +86,11 @@ async def test_a_service_that_is_down_is_a_finding_and_the_others_are_checked():
 
 async def test_a_check_that_works_passes_its_findings_on():
     async def fine() -> list[Finding]:
-        return [Finding("ok", "x")]
+        return [Finding("ok", "y")]
 
     async def locked() -> Mapping[str, object]:
         raise ConfigError("another routernesia-bot uses the folder")
 
-    assert await guarded("x", fine) == [Finding("ok", "x")]
+    assert await guarded("x", fine) == [Finding("ok", "x: y")]
     (found,) = await redis_findings(locked, embedded=True)
     assert (found.level, found.todo) == ("fail", "")

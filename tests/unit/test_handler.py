@@ -335,6 +335,14 @@ async def test_a_mention_for_a_platform_without_token_here_waits(bench: Bench) -
     assert bench.platform.messages == {}
 
 
+async def test_a_mention_that_no_process_can_write_for_is_filed_in_the_end(bench: Bench, redis: Redis) -> None:
+    await bench.inbox.submit(mention(1, platform="elsewhere"))
+    await redis.hset(store.key("turn", "elsewhere:W:C:1"), "accepted", "1")
+    await bench.answer()
+    assert await redis.llen(store.key("dead")) == 1
+    assert await lane_is_empty(bench)
+
+
 async def test_usage_corrects_the_estimate_and_is_counted(bench: Bench) -> None:
     bench.server.answers = [Text("Hi.", usage={"prompt_tokens": 70, "completion_tokens": 3})]
     await bench.ask(mention(1))

@@ -9,7 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapters.discord.settings import DiscordSettings
 from adapters.slack.settings import SlackSettings
-from bot.settings import SYSTEM_PROMPT, Config, Settings, SettingsError, filled, load, setting_names
+from bot.settings import Config, Settings, SettingsError, filled, load
+from bot.settings.core import SYSTEM_PROMPT
+from bot.settings.validation import setting_names
 
 ROOT = Path(__file__).parents[2]
 CLASSES = (SlackSettings, DiscordSettings)

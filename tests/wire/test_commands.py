@@ -37,7 +37,7 @@ class TestDoctor:
             findings = await app.doctor(configured(outside, tmp_path))
         assert [finding for finding in findings if finding.level == "fail"] == []
         text = "\n".join(finding.what for finding in findings)
-        for subject in ("Settings", "Redis", "completions API", "Slack", "Discord"):
+        for subject in ("Settings", "Redis", "Completions API", "Slack", "Discord"):
             assert subject in text
 
     async def test_names_every_service_that_refuses_and_says_what_to_do(self, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ class TestTheEmbeddedStore:
     async def test_a_system_without_a_server_binary_needs_a_redis_url(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(store, "find_spec", lambda _: None)
+        monkeypatch.setattr(store, "find_spec", _nothing)
         with pytest.raises(ConfigError, match="REDIS_URL"):
             async with store.connect("", data_dir=tmp_path):
                 pass
@@ -190,6 +190,10 @@ class TestTheEmbeddedStore:
         with pytest.raises(ConfigError, match="REDIS_URL"):
             async with store.connect("http://nowhere", data_dir=tmp_path):
                 pass
+
+
+def _nothing(_: str) -> None:
+    """The spec of a package that is not there."""
 
 
 async def test_a_server_that_hides_its_configuration_is_still_judged_by_its_info(redis: Redis, valkey_url: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.transport import AiohttpTransport
+from bot.completions.transport import AiohttpTransport
 from tests.fakes.completions import FakeCompletions, Raw, Text, cut_after, stall, status
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}

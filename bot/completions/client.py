@@ -1,7 +1,6 @@
 """The client of the completions API: messages in, a streamed answer out.
 
-Knows when to try again, when not, and when to send nothing for a while. How one request goes is `bot.endpoint`'s
-business.
+Knows when to try again, when not, and when to send nothing for a while. How one request goes is `endpoint`'s business.
 """
 
 import asyncio
@@ -14,7 +13,7 @@ from typing import Literal
 
 import httpx
 
-from bot.endpoint import ChatMessage, Endpoint, Hopeless, Patience, connect
+from bot.completions.endpoint import ChatMessage, Endpoint, Hopeless, Patience, connect
 from bot.errors import Broken, CompletionError, Invalid, Overloaded, Throttled, TooLong, Unauthorized
 from bot.events import Delta
 from bot.platform import Finding

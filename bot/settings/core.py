@@ -1,27 +1,13 @@
-"""Every setting of the core: its name, unit, default and why; and `load`, which reads the adapters' as well.
+"""Every setting of the core: its name, unit, default and why."""
 
-The rule for empty values: where the default is nothing (keys, tokens, REDIS_URL, SYSTEM_PROMPT,
-SYSTEM_PROMPT_FILE, REPLY_TOKENS, LOG_FORMAT) an empty value counts as not written there; everywhere else it
-is an error. White space around a value does not count. The environment goes before the file.
-"""
-
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
-from urllib.parse import SplitResult, unquote, urlsplit
+from typing import Literal
+from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from bot import envfile
-from bot.errors import ConfigError
-from bot.validation import made, setting_names, validated
-
-S = TypeVar("S", bound=BaseSettings)
 
 ROUTERNESIA = "https://api.routernesia.id/api/v1"
 
@@ -141,7 +127,7 @@ class Settings(BaseSettings):
     @field_validator("completions_base_url")
     @classmethod
     def _base_url(cls, value: str) -> str:
-        parts = _split(value)
+        parts = split(value)
         if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("COMPLETIONS_BASE_URL must be a http or https URL like https://host/api/v1.")
         if "@" in parts.netloc:
@@ -163,7 +149,7 @@ class Settings(BaseSettings):
     @classmethod
     def _redis_url(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value()
-        parts = _split(url)
+        parts = split(url)
         if url and (parts is None or not _is_redis(parts)):
             raise ValueError("REDIS_URL must look like redis://host:6379/0, rediss://... or unix:///path/to/socket.")
         return value
@@ -205,7 +191,8 @@ def _prompt_of(path: Path) -> str:
     return text
 
 
-def _split(url: str) -> SplitResult | None:
+def split(url: str) -> SplitResult | None:
+    """A URL's parts, or None where it cannot be one."""
     # urllib quotes what it dislikes, passwords included, so its errors go no further.
     try:
         parts = urlsplit(url)
@@ -218,76 +205,3 @@ def _is_redis(parts: SplitResult) -> bool:
     if parts.scheme == "unix":
         return parts.path.startswith("/") and len(parts.path) > 1
     return parts.scheme in ("redis", "rediss") and bool(parts.hostname) and bool(re.fullmatch(r"(/\d*)?", parts.path))
-
-
-class SettingsError(ConfigError):
-    """Everything that is wrong with the settings: `problems` holds a sentence for each, without any value."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """All settings. `unknown` names variables of the environment that look like ours but are not."""
-
-    core: Settings
-    adapters: Mapping[type[BaseSettings], BaseSettings] = field(default_factory=dict[type[BaseSettings], BaseSettings])
-    unknown: tuple[str, ...] = ()
-
-    def adapter(self, kind: type[S]) -> S:
-        """The settings of one adapter. Raises KeyError where `load` was not given that class."""
-        found = self.adapters[kind]
-        if not isinstance(found, kind):
-            raise KeyError(kind.__name__)
-        return found
-
-    def with_api_key(self, key: str) -> "Config":
-        """The same with another COMPLETIONS_API_KEY. Raises SettingsError when it cannot be one."""
-        values: dict[str, Any] = {name: getattr(self.core, name) for name in self.core.model_fields_set}
-        values["completions_api_key"] = key.strip()
-        core, problems = validated(Settings, values, {})
-        if core is None:
-            raise SettingsError(problems)
-        return replace(self, core=core)
-
-    def secrets(self) -> tuple[str, ...]:
-        """Every secret that is set, and passwords inside URLs, in plain text: what logs must never show."""
-        return tuple(text for part in (self.core, *self.adapters.values()) for text in _secrets(part))
-
-
-def _secrets(settings: BaseSettings) -> Iterator[str]:
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        text: str = value.get_secret_value() if isinstance(value, SecretStr) else ""
-        password = parts.password if "://" in text and (parts := _split(text)) else None
-        yield from (one for one in (text, password, unquote(password or "")) if one)
-
-
-def load(
-    classes: Sequence[type[BaseSettings]] = (),
-    *,
-    env_file: Path = Path(".env"),
-    environ: Mapping[str, str] = os.environ,
-) -> Config:
-    """The core's settings and those of the given classes, read by the rule on top.
-
-    Raises:
-        SettingsError: with everything that is wrong, also unknown names of ours in the file.
-    """
-    kinds = (Settings, *classes)
-    known = {name for kind in kinds for name in setting_names(kind)}
-    in_file, problems = envfile.from_file(env_file)
-    problems += envfile.unknown_in_file(in_file, known)
-    around = envfile.from_environment(environ)
-    parts: dict[type[BaseSettings], BaseSettings] = {}
-    for kind in kinds:
-        settings, wrong = made(kind, in_file, around)
-        problems += wrong
-        if settings is not None:
-            parts[kind] = settings
-    core = parts.pop(Settings, None)
-    if problems or not isinstance(core, Settings):
-        raise SettingsError(problems)
-    return Config(core, parts, tuple(envfile.unknown_in_environment(around, known)))

@@ -8,11 +8,11 @@ text/plain and keep-alive blanks before JSON.
 import json
 from typing import Any, cast
 
+from bot.completions.refusals import reported
+from bot.completions.sse import Events
+from bot.completions.visible import Visible
 from bot.errors import Broken
 from bot.events import Finish, Usage
-from bot.refusals import reported
-from bot.sse import Events
-from bot.visible import Visible
 
 BODY_MAX_BYTES = 4 << 20
 """The longest whole answer that is kept (chosen: 100 times a long one)."""

@@ -1,8 +1,8 @@
 """One request to an OpenAI-compatible endpoint and its answer, over HTTP.
 
 Knows the wire, the time limits and whether this endpoint streams. Never tries again, except once without `stream`
-where an endpoint refuses that; when to try again is `bot.completions`' business. `bot.answer` reads what arrives
-and `bot.refusals` what is refused. Prompts, keys and answers appear in no log and no error.
+where an endpoint refuses that; when to try again is `client`'s business. `answer` reads what arrives and
+`refusals` what is refused. Prompts, keys and answers appear in no log and no error.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from typing import Any, Literal, TypedDict, cast
 
 import httpx
 
-from bot.answer import Answer
+from bot.completions.answer import Answer
+from bot.completions.refusals import BODY_MAX_BYTES, refusal
+from bot.completions.transport import AiohttpTransport
 from bot.errors import Broken, CompletionError, ConfigError, Overloaded, TooLong
 from bot.events import Delta
-from bot.refusals import BODY_MAX_BYTES, refusal
-from bot.transport import AiohttpTransport
 
 log = logging.getLogger(__name__)
 
