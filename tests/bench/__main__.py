@@ -39,7 +39,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     sizes = replace(sizes, rounds=given.rounds or sizes.rounds)
     names = given.only or NAMES
     whom = cast("Sequence[Who]", given.who or ("bot", "reference"))
-    setup = Setup(transport=given.transport, redis_url=given.redis_url, profile=given.profile)
+    setup = Setup(
+        transport=given.transport, redis_url=given.redis_url, profile=given.profile, settings=tuple(given.set)
+    )
     began, load = time.monotonic(), os.getloadavg()[0]
     print(f"{sizes.rounds} rounds, medians; p99 in brackets; {os.cpu_count()} cores, load before {load:.1f}")
     for platform in given.platform or PLATFORMS:
@@ -60,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--redis-url", default="", help="a store of your own instead of the embedded one")
     parser.add_argument("--profile", default="", help="write cProfile's figures of the bot to this file")
+    parser.add_argument("--set", default=[], action="append", metavar="NAME=VALUE", help="a setting of the bot")
     return parser
 
 

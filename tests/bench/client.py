@@ -24,11 +24,16 @@ STOP_WITHIN_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How the clients are started. `profile` is a file for cProfile's figures of the bot, which slow it down."""
+    """How the clients are started.
+
+    `transport` is the reference's; `redis_url`, `profile` (a file for cProfile's figures, which slow it down) and
+    `settings` (NAME=VALUE) are the bot's.
+    """
 
     transport: Literal["httpx", "aiohttp"] = "httpx"
     redis_url: str = ""
     profile: str = ""
+    settings: tuple[str, ...] = ()
 
 
 class Client:
@@ -109,7 +114,8 @@ def _environment(stage: Stage, model_url: str, folder: Path, setup: Setup) -> di
     path = {"PYTHONPATH": os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))}
     model = {"COMPLETIONS_BASE_URL": model_url, "COMPLETIONS_API_KEY": "sk-bench", "REDIS_URL": setup.redis_url}
     http = {"HTTP_HOST": "127.0.0.1", "HTTP_PORT": "0", "DATA_DIR": str(folder / "data")}
-    return {**kept, **path, **model, **http, **stage.bot_settings()}
+    extra = dict(one.split("=", 1) for one in setup.settings)
+    return {**kept, **path, **model, **http, **stage.bot_settings(), **extra}
 
 
 def _cpu_s(pid: int) -> float:

@@ -1,0 +1,150 @@
+"""How much text fits into a message, with what it repeats at its head and the fence it closes at its end.
+
+Knows a limit and a unit of length; knows not where within what fits the message is cut.
+
+The invariant that keeps closed messages as they are while the text grows: a message is cut only when the text, closed
+like a last message, has overflowed at some character X, and X is the first character where it did. The cut, the
+closing fence and what the next message repeats are then functions of the text up to X alone. Whatever is ambiguous
+there (half a closing fence, half a link, a word whose end has not arrived) is judged by what is known at X and never
+judged again. So X must not depend on what follows: where a line looked like a fence for some characters and later did
+not, those characters count as a fence (`Span.phantom`); where half a closing fence could still become one, it does
+not overflow (`Fence.half`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from bot.markdown.fences import Fence, Span, fences_of
+from bot.markdown.lines import INK, line_start, past
+
+Length = Callable[[str], int]
+"""Counts text as its platform does; never shrinks when text is appended."""
+
+_Reach = Callable[[str], int]
+"""How many characters of a window fit together with this closing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """What a part inherits from the one before: an open fence, a table's head, a list. `head` is what it repeats."""
+
+    fence: Fence | None = None
+    table: str = ""
+    in_list: bool = False
+    head: str = ""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The text that one part is cut from: all that is left, or up to X, which is ink and no longer fits.
+
+    `fits` characters fit; a fence opened by a line that begins wider than `widest` is read as text.
+    """
+
+    text: str
+    carry: Carry
+    fits: int
+    widest: int
+    overflows: bool
+
+    @cached_property
+    def fences(self) -> list[Span]:
+        """The code fences, in order."""
+        return [span for span in self._spans if not span.phantom]
+
+    def fences_in(self, body: str) -> list[Span]:
+        """The fences of the text that a part shows; the cut may have made a last one of half a line."""
+        if body == self.text:
+            return self.fences
+        return fences_of(body, self.carry.fence, in_list=self.carry.in_list, widest=self.widest)
+
+    def up_to_overflow(self, reach: _Reach) -> "Window":
+        """Up to the first character at which an open fence, once closed, no longer fits, if there is one."""
+        reached: dict[str, int] = {}
+        for span in self._spans:
+            closing = span.fence.closing
+            if closing not in reached:
+                reached[closing] = reach(closing)
+            end = _overflow(self.text, span, fits=reached[closing], reach=reach)
+            if end is not None:
+                return replace(self, text=self.text[:end], fits=min(self.fits, end), overflows=True)
+        return self
+
+    @cached_property
+    def _spans(self) -> list[Span]:
+        """Fences and phantoms, in order."""
+        return fences_of(self.text, self.carry.fence, in_list=self.carry.in_list, widest=self.widest, phantoms=True)
+
+
+def window(text: str, at: int, *, carry: Carry, room: int, limit: int, length: Length) -> Window:
+    """What the part that begins at `at` is cut from, if it may be `room` long."""
+
+    def measure(size: int) -> int:
+        return length(carry.head + text[at : at + size])
+
+    fits = _largest(measure, room, most=len(text) - at)
+    ink = INK.search(text, at + fits)
+    end = ink.end() if ink else at + fits
+    unfenced = Window(text[at:end], carry, fits, limit // 5, overflows=ink is not None)
+    return unfenced.up_to_overflow(lambda closing: _largest(measure, room - length(closing), most=fits))
+
+
+def _overflow(text: str, span: Span, *, fits: int, reach: _Reach) -> int | None:
+    """The end of the first character of a fence at which it, closed, no longer fits: `fits` do."""
+    if span.end <= fits:
+        return None
+    fence, run_end = span.fence, 0
+    if span.start >= 0:
+        run_end = text.index(fence.run[0], span.start) + len(fence.run)
+        if fits < run_end:
+            return _overflow_in_run(fence, run_end, reach=reach)
+    ink = INK.search(text, max(fits, run_end), span.end)
+    if ink is None:
+        return None
+    line = line_start(text, ink.start())
+    if line >= max(span.body, 1):
+        half = past(fence.half, text, line)
+        ink = ink if half <= ink.start() else INK.search(text, half, span.end)
+    return ink.end() if ink else None
+
+
+def _overflow_in_run(fence: Fence, run_end: int, *, reach: _Reach) -> int:
+    """The first length of a growing run at which it, closed, no longer fits; its last length does not."""
+    run_start = run_end - len(fence.run)
+    least, most = 3, len(fence.run)
+    while least < most:
+        size = (least + most) // 2
+        if reach(replace(fence, run=fence.run[:size]).closing) < run_start + size:
+            most = size
+        else:
+            least = size + 1
+    return run_start + least
+
+
+def _largest(measure: Callable[[int], int], room: int, *, most: int) -> int:
+    """The largest size up to `most` whose measure is within `room`.
+
+    Sizes are guessed by proportion and by halves in turn: the first needs few measures of usual text, the second
+    bounds them for any.
+    """
+    low, high = 0, min(most, room + 1)
+    if high <= 0:
+        return 0
+    low_measure, high_measure = 0, measure(high)
+    while high_measure <= room and high < most:
+        low, low_measure, high = high, high_measure, min(most, high * 2)
+        high_measure = measure(high)
+    if high_measure <= room:
+        return high
+    proportional = True
+    while high - low > 1:
+        share = (room - low_measure) / max(1, high_measure - low_measure)
+        middle = low + int((high - low) * share) if proportional else (low + high) // 2
+        middle = min(max(middle, low + 1), high - 1)
+        middle_measure, proportional = measure(middle), not proportional
+        if middle_measure <= room:
+            low, low_measure = middle, middle_measure
+        else:
+            high, high_measure = middle, middle_measure
+    return low
