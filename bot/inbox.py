@@ -28,7 +28,7 @@ from typing import Any, Literal, cast
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from bot import scripts, store
 from bot.errors import StoreError
@@ -109,6 +109,16 @@ class Inbox:
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
         self._waitaof = True
+        self._room: Callable[[], int] = lambda: 0
+        self._take: Callable[[Sequence[Claim]], None] = lambda _: None
+
+    def claim_for(self, room: Callable[[], int], take: Callable[[Sequence[Claim]], None]) -> None:
+        """From now on claim in the same step what is submitted here, while there is `room` for all of it.
+
+        Where one process listens and works this saves the wake-up and the claim, two trips to Redis and a wait for
+        its disk, before the model is asked. `take` gets whatever was due, also of other processes.
+        """
+        self._room, self._take = room, take
 
     async def submit(self, mention: Mention) -> Outcome:
         """Take a mention durably, at most once, if it is for the bot.
@@ -155,13 +165,22 @@ class Inbox:
 
     async def _write(self, batch: Sequence[Sequence[str | float]]) -> Sequence[Outcome | StoreError]:
         """Submit in one round trip, and wait for the disk on the same connection: WAITAOF counts only its own."""
+        asked_at, claiming = self._clock(), self._room() >= len(batch)
         async with store.attempt("take a mention"), self._redis.pipeline(transaction=False) as pipe:
+            # evalsha, not AsyncScript: in a pipeline that asks SCRIPT EXISTS first, a round trip more each time.
             for arguments in batch:
-                await self._submit(keys=[store.PREFIX], args=arguments, client=pipe)
+                pipe.evalsha(self._submit.sha, 1, store.PREFIX, "0" if claiming else "1", *arguments)
+            if claiming:
+                pipe.evalsha(self._claim.sha, 1, store.PREFIX, len(batch), self.lease_s, store.TURN_TTL_S)
             if self._waitaof:
                 pipe.execute_command("WAITAOF", 1, 0, DURABLE_WITHIN_MS)
             replies = await pipe.execute(raise_on_error=False)
+            if any(isinstance(reply, NoScriptError) for reply in replies):
+                await self._load()
+                return await self._write(batch)
         synced = replies.pop() if self._waitaof else [1]
+        if claiming and not isinstance(claimed := replies.pop(), Exception):
+            self._take(self._claims(claimed, asked_at)[0])
         failure: StoreError | None = None
         if isinstance(synced, ResponseError) and "unknown command" in str(synced).lower():
             # Redis before 7.2. /readyz demands the append-only file; with appendfsync always the reply is the proof.
@@ -173,10 +192,18 @@ class Inbox:
             failure = StoreError("Redis did not get a mention to its disk in time")
         return [failure or _outcome(reply) for reply in replies]
 
+    async def _load(self) -> None:
+        """A new server, or one that was restarted, does not know the scripts."""
+        for script in (scripts.SUBMIT, scripts.CLAIM):
+            await self._redis.script_load(script)
+
     async def claim(self, most: int) -> tuple[list[Claim], float | None]:
         """At most `most` due lanes, oldest first, and the seconds until the next one falls due (None: none waits)."""
         asked_at = self._clock()
         reply = await self._call(self._claim, "claim", most, self.lease_s, store.TURN_TTL_S)
+        return self._claims(reply, asked_at)
+
+    def _claims(self, reply: Any, asked_at: float) -> tuple[list[Claim], float | None]:
         rows, next_due_s, server_now = cast(tuple[list[list[Any]], str, str], reply)
         valid_until = asked_at + self.lease_s
         claims = [_claim(row, now=float(server_now), valid_until=valid_until) for row in rows]

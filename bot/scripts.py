@@ -23,12 +23,12 @@ SUBMIT = (
     NOW
     + """
 local k = KEYS[1]
-local raw, id, conversation, link, author, addressed, sent_at = unpack(ARGV, 1, 7)
-local seen_ttl, turn_ttl, history_ttl = unpack(ARGV, 8, 10)
+local waking, raw, id, conversation, link, author, addressed, sent_at = unpack(ARGV, 1, 8)
+local seen_ttl, turn_ttl, history_ttl = unpack(ARGV, 9, 11)
 if link ~= '' then conversation = redis.call('GET', k .. 'link:' .. link) or conversation end
 local people = k .. 'people:' .. conversation
 if addressed == '0' and redis.call('EXISTS', people) == 0 then return 'ignored' end
-redis.call('SADD', people, author, unpack(ARGV, 11))
+redis.call('SADD', people, author, unpack(ARGV, 12))
 redis.call('EXPIRE', people, history_ttl)
 if redis.call('SET', k .. 'seen:' .. id, 1, 'XX', 'EX', seen_ttl) then return 'duplicate' end
 if addressed == '0' and redis.call('SCARD', people) > 1 then return 'ignored' end
@@ -37,7 +37,7 @@ redis.call('SET', k .. 'seen:' .. id, 1, 'EX', seen_ttl)
 redis.call('HSET', k .. 'turn:' .. id, 'accepted', at)
 redis.call('EXPIRE', k .. 'turn:' .. id, turn_ttl)
 redis.call('ZADD', k .. 'lane:' .. conversation, sent_at, raw)
-if redis.call('ZADD', k .. 'ready', 'NX', at, conversation) == 1 then wake(k) end
+if redis.call('ZADD', k .. 'ready', 'NX', at, conversation) == 1 and waking == '1' then wake(k) end
 return 'accepted'
 """
 )

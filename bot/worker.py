@@ -7,7 +7,8 @@ import asyncio
 import logging
 import random
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from bot.errors import BotError, StoreError
 from bot.inbox import Claim, Inbox, LeaseLost
@@ -51,9 +52,13 @@ class Worker:
         """Work until cancelled. What runs then is cancelled too and put back at once."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_leases(), name="leases")
-            while True:
-                await self._room.wait()
-                await self._claim_some(tasks)
+            self._inbox.claim_for(self._free, partial(self._start, tasks=tasks))
+            try:
+                while True:
+                    await self._room.wait()
+                    await self._claim_some(tasks)
+            finally:
+                self.stop_claiming()
 
     async def drain(self, within_s: float) -> None:
         """Let what runs finish, `within_s` at most; call `stop_claiming` first, cancel `run` after."""
@@ -69,24 +74,27 @@ class Worker:
         if self._draining:
             await self._sleep(PAUSE_S)
             return
-        most = min(self._slots - len(self._running), CLAIM_MOST)
+        most = min(self._free(), CLAIM_MOST)
         try:
             claims, next_due_s = await self._inbox.claim(most)
-            for claim in claims:
-                self._start(claim, tasks)
+            self._start(claims, tasks=tasks)
             if len(claims) < most:
                 await self._inbox.wait(PAUSE_S if next_due_s is None else min(next_due_s, PAUSE_S))
         except StoreError as error:
             log.warning("claim_failed", extra={"error": str(error)})
             await self._sleep(PAUSE_S * random.uniform(0.2, 1))
 
-    def _start(self, claim: Claim, tasks: asyncio.TaskGroup) -> None:
-        task = tasks.create_task(self._settled(claim), name="mention")
-        self._running[claim] = task
-        task.add_done_callback(lambda _: self._stopped(claim))
+    def _free(self) -> int:
+        return 0 if self._draining else self._slots - len(self._running)
+
+    def _start(self, claims: Sequence[Claim], *, tasks: asyncio.TaskGroup) -> None:
+        for claim in claims:
+            task = tasks.create_task(self._settled(claim), name="mention")
+            self._running[claim] = task
+            task.add_done_callback(partial(self._stopped, claim))
         self._count()
 
-    def _stopped(self, claim: Claim) -> None:
+    def _stopped(self, claim: Claim, _: asyncio.Task[None]) -> None:
         del self._running[claim]
         self._count()
 

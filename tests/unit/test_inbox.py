@@ -224,6 +224,13 @@ async def test_a_burst_is_submitted_in_order_and_claimed_oldest_first(inbox: Inb
     assert [claim.mention for claim in claims] == burst
 
 
+async def test_a_restarted_server_that_has_forgotten_the_scripts_is_taught_them(inbox: Inbox, redis: Redis) -> None:
+    await inbox.submit(mention(1))
+    await redis.execute_command("SCRIPT", "FLUSH")
+    assert await inbox.submit(mention(2, thread="b")) == "accepted"
+    assert len((await inbox.claim(5))[0]) == 2
+
+
 async def test_depth_counts_conversations_and_the_age_of_the_oldest(inbox: Inbox, redis: Redis) -> None:
     assert await inbox.depth() == (0, 0)
     await inbox.submit(mention(1))

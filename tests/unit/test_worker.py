@@ -55,6 +55,44 @@ async def test_every_mention_is_handled_once_and_conversations_run_side_by_side(
     assert len(set(handled)) == 3
 
 
+async def test_what_is_submitted_beside_a_worker_is_claimed_in_the_same_step(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handled: list[str] = []
+
+    async def never(_: int) -> tuple[list[Claim], float | None]:
+        await asyncio.Event().wait()
+        return [], None
+
+    async def handle(claim: Claim) -> None:
+        handled.append(claim.event_id)
+        await inbox.done(claim)
+
+    monkeypatch.setattr(inbox, "claim", never)
+    async with working(inbox, handle):
+        await asyncio.sleep(0)
+        for number in range(3):
+            await inbox.submit(mention(number, thread=str(number)))
+        await until(lambda: len(handled) == 3)
+
+
+async def test_a_worker_without_room_leaves_what_is_submitted_to_others(inbox: Inbox) -> None:
+    started, finish = asyncio.Event(), asyncio.Event()
+
+    async def handle(claim: Claim) -> None:
+        started.set()
+        await finish.wait()
+        await inbox.done(claim)
+
+    async with working(inbox, handle, slots=1):
+        await inbox.submit(mention(1, thread="a"))
+        await started.wait()
+        await inbox.submit(mention(2, thread="b"))
+        claims, _ = await inbox.claim(5)
+        finish.set()
+    assert [claim.event_id for claim in claims] == ["fake:W:C:2"]
+
+
 async def test_no_more_than_its_slots_run_at_once(inbox: Inbox) -> None:
     running: set[str] = set()
     most = 0
