@@ -109,7 +109,8 @@ def _walled(command: Callable[[_Call], int], call: _Call) -> int:
 
     logs.configure("warning")
     try:
-        return command(call)
+        code = command(call)
+        sys.stdout.flush()  # here, where a reader that has gone is no traceback
     except BotError as error:
         return _told([error])
     except BaseExceptionGroup as group:
@@ -127,6 +128,7 @@ def _walled(command: Callable[[_Call], int], call: _Call) -> int:
     except Exception:  # the wall
         log.exception("crashed")
         return FAILED
+    return code
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

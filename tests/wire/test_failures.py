@@ -141,7 +141,7 @@ async def test_a_prompt_that_is_too_long_is_sent_once_more_and_shorter(valkey_ur
 QUESTION, REPLY = "canary-of-the-question", "canary-of-the-answer"
 
 TROUBLE: tuple[Answer, ...] = (
-    Text(REPLY),
+    Text(REPLY, first_after_s=0.3),  # so long that the sign of work is shown, and fails
     cut_after(REPLY),
     status(422, message=REPLY),
     status(500, message=REPLY),
