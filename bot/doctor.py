@@ -106,6 +106,9 @@ def _waitaof(facts: Mapping[str, object]) -> list[Finding]:
 
 def _eviction(facts: Mapping[str, object]) -> list[Finding]:
     policy = str(facts.get("maxmemory_policy", "noeviction"))
+    if policy.startswith("volatile-"):
+        todo = "Set it to noeviction: what is known of running answers may be evicted, and a crash then repeats them."
+        return [Finding("warn", f"Redis: maxmemory-policy {policy} may forget marks against duplicates", todo)]
     if not policy.startswith("allkeys-"):
         return []
     return [Finding("fail", f"Redis: maxmemory-policy {policy} throws mentions away", "Set it to noeviction.")]

@@ -4,11 +4,13 @@ Each round-trips through JSON with `dump` and `load`; pydantic checks what comes
 shared with older versions of the bot and with operators.
 """
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 T = TypeVar("T")
 
@@ -120,9 +122,12 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
 
 
 def dump(fact: Mention | Message) -> str:
-    """A fact as JSON."""
+    """A fact as JSON. Half a character (a lone surrogate), which has no UTF-8, becomes "?"."""
     kind: type[Any] = type(fact)
-    return _adapter(kind).dump_json(fact).decode()
+    try:
+        return _adapter(kind).dump_json(fact).decode()
+    except PydanticSerializationError:
+        return json.dumps(asdict(fact), ensure_ascii=False).encode(errors="replace").decode()
 
 
 def load(kind: type[T], raw: str | bytes) -> T:

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 
 from bot import prompt
 from bot.completions import Completions
-from bot.errors import BotError, CompletionError, PlatformError, Throttled, TooLong, Unreachable
+from bot.errors import BotError, CompletionError, PlatformError, Rejected, TooLong, Unreachable
 from bot.events import Author, Mention, Message
 from bot.inbox import Claim, Inbox, LeaseLost
 from bot.metrics import Metrics
 from bot.platform import Platform
 from bot.reply import Reply, Stream
+from bot.worker import back_off_s
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,10 @@ WORKING_EVERY_S = 8.0
 
 SIGN_AFTER_S = 0.02
 """The request to the model goes first: the sign costs as much CPU, and nobody sees 20 ms (chosen)."""
+
+WRITE_WITHIN_S = 15.0
+"""So long an answer is written again and again before its mention is put back: one platform's outage must not hold
+the slots that another needs (chosen)."""
 
 WRITE_AT_LEAST_S = 60.0
 """For so long a finished answer may still be written after the mention's deadline."""
@@ -73,8 +78,9 @@ class Handler:
         Raises BotError when it should be put back, LeaseLost when it went to another worker.
         """
         if claim.mention is None:
-            log.error("mention_unreadable", extra={"event_id": claim.event_id})
             await self.inbox.done(claim, dead="unreadable")
+            self.metrics.failed.labels("unknown", "unreadable").inc()
+            log.error("mention_unreadable", extra={"event_id": claim.event_id})
             return
         platform = self.platforms.get(claim.mention.place.platform)
         if platform is None:
@@ -110,7 +116,7 @@ class _Turn:
             parts=claim.parts,
             note_part=lambda part, message_id: shared.inbox.note_part(claim, part, message_id),
             guard=self._guard,
-            recover=claim.tries > 1 or claim.again > 0,
+            recover=claim.tries > 1 or claim.again > 0 or not claim.known,
         )
 
     async def run(self) -> None:
@@ -124,6 +130,10 @@ class _Turn:
 
     async def _answer(self) -> None:
         claim = self._claim
+        if claim.tries > TRIES_MAX + 1:
+            # Even saying so has failed: in silence, so that what follows in the thread is not held up for ever.
+            await self._close("crashed")
+            return
         if claim.tries > TRIES_MAX:
             await self._give_up("crashed", CRASHED)
             return
@@ -197,8 +207,8 @@ class _Turn:
         author = Author("", self._shared.persona.name, is_bot=True)
         said = Message("assistant", author, text, self._reply.first_id, mention.sent_at)
         await self._inbox.done(self._claim, [*self._backfilled, asked, said])
-        await self._sign_off()
         self._report(outcome)
+        await self._sign_off()
 
     def _report(self, outcome: str) -> None:
         platform, metrics = self._mention.place.platform, self._shared.metrics
@@ -212,10 +222,8 @@ class _Turn:
 
     async def _no_answer(self, error: CompletionError) -> None:
         self._count_error(error)
-        delay_s = self._backoff_s(error)
-        if error.retryable and delay_s < self._left_s():
-            await self._inbox.again(self._claim, delay_s=delay_s)
-            return
+        if error.retryable and back_off_s(self._claim, error) < self._left_s():
+            raise error
         try:
             await self._give_up(type(error).__name__.lower(), error.notice)
         except PlatformError as not_shown:
@@ -227,6 +235,10 @@ class _Turn:
         self._shared.metrics.platform_errors.labels(self._mention.place.platform, kind).inc()
         if error.retryable and self._left_s() > -WRITE_AT_LEAST_S:
             raise error
+        if isinstance(error, Rejected):
+            # It was the text: a plain sentence may still go through, and leaves no half answer standing.
+            with suppress(PlatformError):
+                await self._reply.finish(f"{error.notice} (id {self._id})", deadline=self._write_deadline())
         await self._close("undeliverable", error=str(error))
 
     async def _give_up(self, reason: str, notice: str) -> None:
@@ -237,10 +249,10 @@ class _Turn:
     async def _close(self, reason: str, **fields: str) -> None:
         platform = self._mention.place.platform
         await self._inbox.done(self._claim, dead=reason)
-        await self._sign_off()
         self._shared.metrics.failed.labels(platform, reason).inc()
         extra = {"event_id": self._mention.event_id, "id": self._id, "reason": reason, **fields}
         log.error("mention_failed", extra=extra)
+        await self._sign_off()
 
     @asynccontextmanager
     async def _working(self) -> AsyncGenerator[None]:
@@ -272,16 +284,11 @@ class _Turn:
         self._shared.metrics.completion_errors.labels(kind).inc()
         log.warning("completion_failed", extra={"event_id": self._mention.event_id, "kind": kind, "error": str(error)})
 
-    def _backoff_s(self, error: CompletionError) -> float:
-        if isinstance(error, Throttled) and error.retry_after_s is not None:
-            return error.retry_after_s
-        return min(30.0, 2.0 ** min(self._claim.again, 5))
-
     def _left_s(self) -> float:
         return self._deadline - asyncio.get_running_loop().time()
 
     def _write_deadline(self) -> float:
-        return max(self._deadline, asyncio.get_running_loop().time() + WRITE_AT_LEAST_S)
+        return asyncio.get_running_loop().time() + WRITE_WITHIN_S
 
     def _age_s(self, at: float) -> float:
         return self._claim.age_s + at - self._started_at

@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 BODY_MAX_BYTES = 1 << 20
 """Slack's events are a few kB; more than this is not from Slack."""
 
+SHUTDOWN_WITHIN_S = 2.0
+
 Obstacles = Callable[[], Awaitable[Sequence[str]]]
 """What keeps the bot from doing its work right now, one sentence each; empty means ready."""
 
@@ -41,7 +43,8 @@ async def serving(
     app.router.add_get("/readyz", _readyz(obstacles))
     app.router.add_get("/metrics", _metrics(metrics, refresh))
     app.router.add_routes(routes)
-    runner = web.AppRunner(app, access_log=None)
+    # aiohttp waits a minute for requests that are under way; one that stands half-sent must not hold the exit up.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_WITHIN_S)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
     try:

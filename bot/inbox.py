@@ -10,6 +10,7 @@ It knows mentions, leases and tries; it does not know platforms or models. Keys 
     owner                hash: conversation -> the fencing token of its last claim
     token                the last fencing token given out
     wake                 a capped list that only ends a blocking wait early
+    history:{conv}       list: what was said, both sides, newest last
     turn:{event}         hash: what became of one mention so far: tries, accepted, answer, part:0, part:1, ...
     dead                 the last mentions that were given up, for the operator
 
@@ -19,8 +20,11 @@ does nothing, and the lane falls due by itself. All times are the Redis server's
 """
 
 import asyncio
+import itertools
 import json
 import logging
+import re
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +49,9 @@ DURABLE_WITHIN_MS = 2000
 HISTORY_MAX = 200
 """Messages kept per conversation. Chosen: 120 tokens each fill the default budget of 24,000."""
 
+HISTORY_MAX_BYTES = 256 * 1024
+"""Bytes kept per conversation, as every claim carries them. Chosen: more than twice that budget."""
+
 DEAD_MAX = 1000
 
 Outcome = Literal["accepted", "duplicate", "ignored"]
@@ -57,7 +64,8 @@ class Claim:
     `mention` is None where `raw` is not one (another version wrote it, or someone did by hand). `tries` counts the
     claims of it that were never settled, this one included; `again` how often it was put back. `age_s` is the time
     since it was accepted. `parts` are the ids of the messages that already show its answer; `answer` the whole
-    answer, where the model had finished. `valid_until` is on the local monotonic clock.
+    answer, where the model had finished. `known` is False where the inbox has forgotten what was done so far.
+    `valid_until` is on the local monotonic clock.
     """
 
     conversation: str
@@ -72,6 +80,8 @@ class Claim:
     history: Sequence[Message] = ()
     parts: dict[int, str] = field(default_factory=dict[int, str])
     answer: str | None = None
+    known: bool = True
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +119,7 @@ class Inbox:
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
         self._waitaof = True
-        self._room: Callable[[], int] = lambda: 0
-        self._take: Callable[[Sequence[Claim]], None] = lambda _: None
-
-    def claim_for(self, room: Callable[[], int], take: Callable[[Sequence[Claim]], None]) -> None:
-        """From now on claim in the same step what is submitted here, while there is `room` for all of it.
-
-        Where one process listens and works this saves the wake-up and the claim, two trips to Redis and a wait for
-        its disk, before the model is asked. `take` gets whatever was due, also of other processes.
-        """
-        self._room, self._take = room, take
+        self._calls = (f"{secrets.token_hex(6)}:{number}" for number in itertools.count())
 
     async def submit(self, mention: Mention) -> Outcome:
         """Take a mention durably, at most once, if it is for the bot.
@@ -137,6 +138,7 @@ class Inbox:
         rootless = place.kind == "channel" and place.thread is None and mention.reply_to
         link = store.link_name(place.platform, place.channel, mention.reply_to or "") if rootless else ""
         return (
+            next(self._calls),
             dump(mention),
             mention.event_id,
             mention.conversation,
@@ -158,6 +160,8 @@ class Inbox:
                     outcomes = await self._write([waiting.arguments for waiting in batch])
                 except StoreError as error:
                     outcomes = [error] * len(batch)
+                except Exception as error:  # noqa: BLE001 - the wall: nobody may wait for ever
+                    outcomes = [StoreError(f"a mention could not be taken: {type(error).__name__}")] * len(batch)
                 for waiting, outcome in zip(batch, outcomes, strict=True):
                     _resolve(waiting.done, outcome)
         finally:
@@ -165,22 +169,18 @@ class Inbox:
 
     async def _write(self, batch: Sequence[Sequence[str | float]]) -> Sequence[Outcome | StoreError]:
         """Submit in one round trip, and wait for the disk on the same connection: WAITAOF counts only its own."""
-        asked_at, claiming = self._clock(), self._room() >= len(batch)
         async with store.attempt("take a mention"), self._redis.pipeline(transaction=False) as pipe:
             # evalsha, not AsyncScript: in a pipeline that asks SCRIPT EXISTS first, a round trip more each time.
             for arguments in batch:
-                pipe.evalsha(self._submit.sha, 1, store.PREFIX, "0" if claiming else "1", *arguments)
-            if claiming:
-                pipe.evalsha(self._claim.sha, 1, store.PREFIX, len(batch), self.lease_s, store.TURN_TTL_S)
+                pipe.evalsha(self._submit.sha, 1, store.PREFIX, *arguments)
             if self._waitaof:
                 pipe.execute_command("WAITAOF", 1, 0, DURABLE_WITHIN_MS)
             replies = await pipe.execute(raise_on_error=False)
             if any(isinstance(reply, NoScriptError) for reply in replies):
-                await self._load()
+                # A new server, or one that was restarted, does not know the scripts.
+                await self._redis.script_load(scripts.SUBMIT)
                 return await self._write(batch)
         synced = replies.pop() if self._waitaof else [1]
-        if claiming and not isinstance(claimed := replies.pop(), Exception):
-            self._take(self._claims(claimed, asked_at)[0])
         failure: StoreError | None = None
         if isinstance(synced, ResponseError) and "unknown command" in str(synced).lower():
             # Redis before 7.2. /readyz demands the append-only file; with appendfsync always the reply is the proof.
@@ -190,21 +190,15 @@ class Inbox:
             failure = store.failure(synced, "make a mention durable")
         elif int(synced[0]) < 1:
             failure = StoreError("Redis did not get a mention to its disk in time")
-        return [failure or _outcome(reply) for reply in replies]
-
-    async def _load(self) -> None:
-        """A new server, or one that was restarted, does not know the scripts."""
-        for script in (scripts.SUBMIT, scripts.CLAIM):
-            await self._redis.script_load(script)
+        return [_outcome(reply, failure) for reply in replies]
 
     async def claim(self, most: int) -> tuple[list[Claim], float | None]:
         """At most `most` due lanes, oldest first, and the seconds until the next one falls due (None: none waits)."""
         asked_at = self._clock()
         reply = await self._call(self._claim, "claim", most, self.lease_s, store.TURN_TTL_S)
-        return self._claims(reply, asked_at)
-
-    def _claims(self, reply: Any, asked_at: float) -> tuple[list[Claim], float | None]:
-        rows, next_due_s, server_now = cast(tuple[list[list[Any]], str, str], reply)
+        rows, next_due_s, server_now, parked = cast(tuple[list[list[Any]], str, str, list[str]], reply)
+        for conversation in parked:
+            log.error("lane_unreadable", extra={"conversation": conversation})
         valid_until = asked_at + self.lease_s
         claims = [_claim(row, now=float(server_now), valid_until=valid_until) for row in rows]
         return claims, float(next_due_s) if next_due_s else None
@@ -269,18 +263,23 @@ class Inbox:
             self._done,
             "settle",
             claim,
+            claim.event_id,
             claim.raw,
             entry,
+            store.TURN_TTL_S,
             self._history_ttl_s,
             HISTORY_MAX,
+            HISTORY_MAX_BYTES,
             store.DEAD_TTL_S,
             DEAD_MAX,
             *(dump(message) for message in messages),
         )
+        claim.settled = True
 
     async def again(self, claim: Claim, *, delay_s: float) -> None:
         """Put the mention back; its lane falls due after `delay_s`."""
-        await self._fenced(self._again, "put back", claim, claim.event_id, delay_s)
+        await self._fenced(self._again, "put back", claim, claim.event_id, delay_s, store.TURN_TTL_S)
+        claim.settled = True
 
     async def take_over(self) -> None:
         """Make every lane due now: for the only process on a private Redis, where a dead one's leases bind nobody."""
@@ -313,6 +312,10 @@ class Inbox:
             return await script(keys=[store.PREFIX], args=args)
 
 
+class NotDurable(StoreError):
+    """The mention is in the inbox and will be answered, but whether it is on disk is not known: do not acknowledge."""
+
+
 class LeaseLost(StoreError):
     """The lane went to another worker: stop, write nothing more."""
 
@@ -326,10 +329,12 @@ def _resolve(done: asyncio.Future[Outcome], outcome: Outcome | StoreError) -> No
         done.set_result(outcome)
 
 
-def _outcome(reply: Any) -> Outcome | StoreError:
+def _outcome(reply: Any, failure: StoreError | None) -> Outcome | StoreError:
     if isinstance(reply, Exception):
         return store.failure(reply, "take a mention")
-    return cast(Outcome, reply)
+    if failure and reply == "accepted":
+        return NotDurable(str(failure))
+    return failure or cast(Outcome, reply)
 
 
 def _claim(row: list[Any], *, now: float, valid_until: float) -> Claim:
@@ -342,14 +347,22 @@ def _claim(row: list[Any], *, now: float, valid_until: float) -> Claim:
         raw=raw,
         event_id=event_id,
         mention=mention,
-        tries=int(turn.get("tries", 1)),
-        again=int(turn.get("again", 0)),
-        age_s=now - float(turn.get("accepted", now)),
+        tries=int(_number(turn.get("tries"), 1)),
+        again=int(_number(turn.get("again"), 0)),
+        age_s=now - _number(turn.get("accepted"), mention.sent_at if mention else now),
         valid_until=valid_until,
         history=_messages(history),
-        parts={int(name[5:]): value for name, value in turn.items() if name.startswith("part:")},
+        parts={int(name[5:]): value for name, value in turn.items() if re.fullmatch(r"part:\d{1,4}", name)},
         answer=turn.get("answer"),
+        known="accepted" in turn,
     )
+
+
+def _number(value: str | None, default: float) -> float:
+    try:
+        return default if value is None else float(value)
+    except ValueError:
+        return default
 
 
 def _mention(raw: str) -> Mention | None:

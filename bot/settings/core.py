@@ -202,6 +202,9 @@ def split(url: str) -> SplitResult | None:
 
 
 def _is_redis(parts: SplitResult) -> bool:
+    # A query would reach the client library as arguments that this bot sets itself.
+    if parts.query or parts.fragment:
+        return False
     if parts.scheme == "unix":
         return parts.path.startswith("/") and len(parts.path) > 1
     return parts.scheme in ("redis", "rediss") and bool(parts.hostname) and bool(re.fullmatch(r"(/\d*)?", parts.path))

@@ -31,6 +31,7 @@ class FakePlatform:
     writes: list[Write] = field(default_factory=list[Write])
     faults: Sequence[PlatformError | None] = ()
     fault_after: bool = False
+    refuses: str | None = None
     signs: list[bool] = field(default_factory=list[bool])
     earlier: Sequence[Message] | PlatformError = ()
     keys: dict[str, str] = field(default_factory=dict[str, str])
@@ -82,8 +83,8 @@ class FakePlatform:
             fault, self.faults = (self.faults[0], self.faults[1:]) if self.faults else (None, ())
             if fault is not None and not self.fault_after:
                 raise fault
-            if self.limits.length(text) > self.limits.text_max:
-                raise Rejected("text too long")
+            if self.limits.length(text) > self.limits.text_max or text == self.refuses:
+                raise Rejected("text too long, or not to the platform's taste")
             self.messages[message_id] = text
             if key:
                 self.keys[key] = message_id

@@ -44,7 +44,7 @@ def test_without_changes_the_summary_says_so_and_strange_names_are_warned_of():
         ({"aof_enabled": 0}, "fail", "append-only file is off"),
         ({"aof_last_write_status": "err"}, "fail", "last write"),
         ({"maxmemory_policy": "allkeys-lru"}, "fail", "allkeys-lru"),
-        ({"maxmemory_policy": "volatile-lru"}, "ok", ""),
+        ({"maxmemory_policy": "volatile-lru"}, "warn", "volatile-lru"),
         ({"redis_version": "7.0.15"}, "warn", "WAITAOF"),
         ({"redis_version": "7.0.15", "valkey_version": "8.0"}, "ok", ""),
     ],

@@ -12,13 +12,13 @@ from redis.asyncio import Redis
 from bot import handler as story
 from bot import store
 from bot.completions import Completions, Patience
-from bot.errors import Forbidden, PlatformError, Unreachable
+from bot.errors import BotError, Forbidden, Unreachable
 from bot.events import Mention, Message
 from bot.handler import Handler, Persona
-from bot.inbox import Claim, Inbox
+from bot.inbox import Claim, Inbox, LeaseLost
 from bot.metrics import Metrics
 from bot.platform import Limits
-from bot.worker import Worker
+from bot.worker import Worker, back_off_s
 from tests.fakes.completions import TRAPS, FakeCompletions, Raw, Text, status, text_events
 from tests.fakes.platform import FakePlatform
 from tests.mentions import BEN, mention
@@ -52,7 +52,12 @@ class Bench:
         """Claim and answer whatever is due."""
         claims, _ = await self.inbox.claim(1)
         assert len(claims) == 1
-        await self.handler(claims[0])
+        try:
+            await self.handler(claims[0])
+        except LeaseLost:
+            raise
+        except BotError as error:
+            await self.inbox.again(claims[0], delay_s=back_off_s(claims[0], error))
         return claims[0]
 
     def failed(self, reason: str) -> float:
@@ -197,7 +202,7 @@ async def test_a_long_retry_after_is_kept_to(bench: Bench) -> None:
 
 
 async def test_an_outage_longer_than_the_deadline_ends_in_a_sentence(redis: Redis) -> None:
-    async with core(redis, deadline_s=0.9) as bench:
+    async with core(redis, deadline_s=0.4) as bench:
         bench.server.answers = [status(503)] * 4
         await bench.ask(mention(1))
         (shown,) = bench.platform.messages.values()
@@ -275,6 +280,38 @@ class TestTakingOver:
         assert await redis.llen(store.key("dead")) == 1
         assert bench.failed("crashed") == 1
 
+    async def test_a_mention_whose_giving_up_fails_too_does_not_hold_its_lane_for_ever(
+        self, bench: Bench, redis: Redis
+    ) -> None:
+        await bench.inbox.submit(mention(1))
+        for _ in range(story.TRIES_MAX + 1):
+            assert len((await bench.inbox.claim(1))[0]) == 1
+            await redis.zadd(store.key("ready"), {"fake:W:C:t1": 1})
+        await bench.answer()
+        assert bench.platform.messages == {}
+        assert bench.failed("crashed") == 1
+        assert await lane_is_empty(bench)
+
+    @pytest.mark.parametrize("how", ["died", "put back", "forgotten"])
+    async def test_what_an_earlier_attempt_may_have_posted_is_looked_for(
+        self, bench: Bench, redis: Redis, how: str
+    ) -> None:
+        """The message stands, its id was never stored."""
+        bench.platform.messages, bench.platform.keys = {"m": "half"}, {"fake:W:C:1/0": "m"}
+        await bench.inbox.submit(mention(1))
+        if how == "forgotten":
+            await redis.delete(store.key("turn", "fake:W:C:1"))
+        else:
+            (claim,), _ = await bench.inbox.claim(1)
+            if how == "put back":
+                await bench.inbox.again(claim, delay_s=0)
+            await redis.zadd(store.key("ready"), {"fake:W:C:t1": 1})
+        bench.server.answers = [Text("The answer.")]
+        one = (await bench.inbox.claim(1))[0][0]
+        one.age_s = 0.0  # the mention was "sent" in 1970
+        await bench.handler(one)
+        assert bench.platform.messages == {"m": "The answer."}
+
 
 class TestAPlatformThatRefuses:
     async def test_for_good_the_mention_is_filed_for_the_operator(self, bench: Bench, redis: Redis) -> None:
@@ -294,16 +331,37 @@ class TestAPlatformThatRefuses:
         await bench.ask(mention(1))
         assert bench.answered() == 1
 
-    async def test_for_too_long_the_mention_is_put_back(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(story, "WRITE_AT_LEAST_S", 0.1)
+    async def test_for_longer_the_slot_is_freed_and_the_stored_answer_shown_later(
+        self, bench: Bench, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(story, "WRITE_WITHIN_S", 0.3)
+        bench.server.answers = [Text("The answer.")]
+        bench.platform.faults = [Unreachable("x")] * 3
+        await bench.ask(mention(1))
+        assert bench.platform.messages == {}
+        assert (await bench.inbox.depth())[0] == 1
+        bench.platform.faults = ()
+        await redis.zadd(store.key("ready"), {"fake:W:C:t1": 1})
+        await bench.answer()
+        assert list(bench.platform.messages.values()) == ["The answer."]
+        assert len(bench.server.requests) == 1
+
+    async def test_beyond_the_deadline_the_mention_is_filed(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(story, "WRITE_WITHIN_S", 0.1)
+        monkeypatch.setattr(story, "WRITE_AT_LEAST_S", -600)
         bench.platform.faults = [Unreachable("x")] * 9
-        await bench.inbox.submit(mention(1))
-        await bench.inbox.claim(0)
-        (claim,), _ = await bench.inbox.claim(1)
-        claim.age_s = 600.05
-        claim.answer = "The answer."
-        with pytest.raises(PlatformError):
-            await bench.handler(claim)
+        await bench.ask(mention(1))
+        assert bench.failed("undeliverable") == 1
+
+    async def test_the_text_people_get_a_plain_sentence_instead(self, bench: Bench, redis: Redis) -> None:
+        bench.server.answers = [Text("The answer.")]
+        bench.platform.refuses = "The answer."
+        await bench.ask(mention(1))
+        (shown,) = bench.platform.messages.values()
+        assert shown.startswith("Sorry")
+        assert bench.failed("undeliverable") == 1
 
 
 async def test_what_is_no_mention_is_filed(bench: Bench, redis: Redis) -> None:

@@ -231,6 +231,57 @@ async def test_a_restarted_server_that_has_forgotten_the_scripts_is_taught_them(
     assert len((await inbox.claim(5))[0]) == 2
 
 
+async def test_a_call_that_is_repeated_because_its_reply_was_lost_is_done_once(inbox: Inbox, redis: Redis) -> None:
+    await inbox.submit(mention(1))
+    await inbox.submit(mention(2))
+    claim = await claim_one(inbox)
+    await inbox.done(claim, [said("once")])
+    await inbox.done(claim, [said("once")])
+    second = await claim_one(inbox)
+    assert [message.text for message in second.history] == ["once"]
+
+
+async def test_the_history_is_bounded_in_bytes_and_keeps_the_newest(inbox: Inbox) -> None:
+    for number in range(4):
+        await inbox.submit(mention(number))
+        await inbox.done(await claim_one(inbox), [said(f"{number}" * 100_000)])
+    await inbox.submit(mention(9))
+    assert [message.text[0] for message in (await claim_one(inbox)).history] == ["2", "3"]
+
+
+class TestSpoiltContent:
+    async def test_a_lane_of_the_wrong_type_is_parked_and_the_others_go_on(
+        self, inbox: Inbox, redis: Redis, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        await redis.set(store.key("lane", "broken"), "text", ex=60)
+        await redis.zadd(store.key("ready"), {"broken": 1})
+        await inbox.submit(mention(1))
+        assert (await claim_one(inbox)).event_id == "fake:W:C:1"
+        assert "lane_unreadable" in caplog.text
+        await redis.delete(store.key("lane", "broken"))
+
+    @pytest.mark.parametrize("raw", [b"\xff\xfe", b'{"event_id": null}', b"[]", b"7", b'{"event_id": "x"}'])
+    async def test_what_is_no_mention_can_be_filed_byte_for_byte(self, inbox: Inbox, redis: Redis, raw: bytes) -> None:
+        await redis.zadd(store.key("lane", "x"), {raw: 1})
+        await redis.zadd(store.key("ready"), {"x": 1})
+        claim = await claim_one(inbox)
+        assert claim.mention is None
+        await inbox.done(claim, dead="unreadable")
+        assert await inbox.claim(10) == ([], None)
+
+    async def test_a_turn_with_nonsense_in_it_counts_as_unknown(self, inbox: Inbox, redis: Redis) -> None:
+        await inbox.submit(mention(1))
+        await redis.hset(store.key("turn", "fake:W:C:1"), mapping={"part:x": "1", "accepted": "soon", "again": "often"})
+        claim = await claim_one(inbox)
+        assert (claim.parts, claim.again) == ({}, 0)
+
+    async def test_half_a_character_is_kept_as_a_question_mark(self, inbox: Inbox) -> None:
+        await inbox.submit(mention(1, text="half \ud83d an emoji"))
+        claim = await claim_one(inbox)
+        assert claim.mention is not None
+        assert claim.mention.text == "half ? an emoji"
+
+
 async def test_depth_counts_conversations_and_the_age_of_the_oldest(inbox: Inbox, redis: Redis) -> None:
     assert await inbox.depth() == (0, 0)
     await inbox.submit(mention(1))

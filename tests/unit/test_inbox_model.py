@@ -113,6 +113,9 @@ class InboxMachine(RuleBasedStateMachine):
             if how == "renew":
                 assert self.wait_for(self.inbox.renew([claim])) == [claim]
                 continue
+            if claim.settled and how in ("done", "again"):
+                self.wait_for(self._late(claim, how))  # as redis-py repeats a call whose reply was lost: no effect
+                continue
             with pytest.raises(LeaseLost):
                 self.wait_for(self._late(claim, how))
 

@@ -141,6 +141,51 @@ def test_live_failures_only_delay_and_the_final_text_stands() -> None:
     assert platform.messages == {"m0": "One." + " more" * 15}
 
 
+def test_nothing_is_written_before_the_platform_wants_it() -> None:
+    """Neither at the next sentence nor at the end."""
+    platform = FakePlatform(faults=[RateLimited("x", retry_after_s=30)])
+    run(answered(platform, ["One."] + [0.5, " More."] * 10))
+    assert times(platform) == [30]
+    assert platform.messages == {"m0": "One." + " More." * 10}
+
+
+def test_an_answer_that_opens_with_something_half_written_shows_as_soon_as_it_can() -> None:
+    platform = FakePlatform()
+    run(answered(platform, ["**Bold", 1.0, " words** and", 5.0, " more."]))
+    assert times(platform)[0] <= 1.2
+
+
+def test_a_wait_beyond_the_deadline_is_not_waited_for() -> None:
+    async def test() -> None:
+        reply = reply_on(FakePlatform(faults=[RateLimited("x", retry_after_s=3000)]))
+        with pytest.raises(RateLimited) as limited:
+            await reply.finish("text", deadline=asyncio.get_running_loop().time() + 15)
+        assert limited.value.retry_after_s == 3000
+        assert asyncio.get_running_loop().time() == 1000
+
+    run(test())
+
+
+def test_a_zombie_deletes_nothing() -> None:
+    async def test() -> None:
+        platform = FakePlatform(messages={"a": "text", "b": "of its successor"})
+        guards = [None, StoreError("lost")]
+
+        def guard() -> None:
+            if error := guards.pop(0):
+                raise error
+
+        async def note(part: int, message_id: str) -> None:
+            raise AssertionError
+
+        reply = Reply(platform, mention(), parts={0: "a", 1: "b"}, note_part=note, guard=guard, recover=True)
+        with pytest.raises(StoreError):
+            await reply.finish("new", deadline=2000)
+        assert platform.messages == {"a": "new", "b": "of its successor"}
+
+    run(test())
+
+
 def test_an_unclear_post_is_looked_for_and_not_repeated() -> None:
     platform = FakePlatform(faults=[Ambiguous("x")], fault_after=True)
     run(answered(platform, ["One.", 2.0, " Two."]))

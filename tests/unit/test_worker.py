@@ -55,44 +55,6 @@ async def test_every_mention_is_handled_once_and_conversations_run_side_by_side(
     assert len(set(handled)) == 3
 
 
-async def test_what_is_submitted_beside_a_worker_is_claimed_in_the_same_step(
-    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    handled: list[str] = []
-
-    async def never(_: int) -> tuple[list[Claim], float | None]:
-        await asyncio.Event().wait()
-        return [], None
-
-    async def handle(claim: Claim) -> None:
-        handled.append(claim.event_id)
-        await inbox.done(claim)
-
-    monkeypatch.setattr(inbox, "claim", never)
-    async with working(inbox, handle):
-        await asyncio.sleep(0)
-        for number in range(3):
-            await inbox.submit(mention(number, thread=str(number)))
-        await until(lambda: len(handled) == 3)
-
-
-async def test_a_worker_without_room_leaves_what_is_submitted_to_others(inbox: Inbox) -> None:
-    started, finish = asyncio.Event(), asyncio.Event()
-
-    async def handle(claim: Claim) -> None:
-        started.set()
-        await finish.wait()
-        await inbox.done(claim)
-
-    async with working(inbox, handle, slots=1):
-        await inbox.submit(mention(1, thread="a"))
-        await started.wait()
-        await inbox.submit(mention(2, thread="b"))
-        claims, _ = await inbox.claim(5)
-        finish.set()
-    assert [claim.event_id for claim in claims] == ["fake:W:C:2"]
-
-
 async def test_no_more_than_its_slots_run_at_once(inbox: Inbox) -> None:
     running: set[str] = set()
     most = 0
@@ -162,9 +124,9 @@ async def test_a_drain_lets_running_mentions_finish_and_takes_no_new_ones(inbox:
     async with working(inbox, handle) as worker:
         await inbox.submit(mention(1, thread="a"))
         await started.wait()
-        worker.stop_claiming()
-        await inbox.submit(mention(2, thread="b"))
         draining = asyncio.create_task(worker.drain(20))
+        await asyncio.sleep(0)
+        await inbox.submit(mention(2, thread="b"))
         finish.set()
         await draining
     assert done == ["fake:W:C:1"]
@@ -182,7 +144,56 @@ async def test_what_a_drain_cuts_off_is_put_back_at_once_and_is_not_a_failed_try
     async with working(inbox, handle) as worker:
         await inbox.submit(mention(1))
         await started.wait()
-        worker.stop_claiming()
+        await worker.drain(0)
+    claims, _ = await inbox.claim(10)
+    assert [(claim.tries, claim.again) for claim in claims] == [(1, 1)]
+
+
+async def test_a_claim_on_its_way_when_the_drain_begins_is_worked_to_its_end(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, asked, go_on = inbox.claim, asyncio.Event(), asyncio.Event()
+    done: list[str] = []
+
+    async def slow(most: int) -> tuple[list[Claim], float | None]:
+        found = await claim(most)
+        asked.set()
+        await go_on.wait()
+        return found
+
+    async def handle(claim: Claim) -> None:
+        await inbox.done(claim)
+        done.append(claim.event_id)
+
+    monkeypatch.setattr(inbox, "claim", slow)
+    await inbox.submit(mention(1))
+    async with working(inbox, handle) as worker:
+        await asked.wait()
+        draining = asyncio.create_task(worker.drain(20))
+        await asyncio.sleep(0)
+        go_on.set()
+        await draining
+    assert done == ["fake:W:C:1"]
+
+
+async def test_a_mention_cut_off_while_it_is_put_back_is_put_back_at_once(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again, calls = inbox.again, list[float]()
+
+    async def slow(claim: Claim, *, delay_s: float) -> None:
+        calls.append(delay_s)
+        if len(calls) == 1:
+            await asyncio.Event().wait()
+        await again(claim, delay_s=delay_s)
+
+    async def handle(_: Claim) -> None:
+        raise Overloaded("busy")
+
+    monkeypatch.setattr(inbox, "again", slow)
+    await inbox.submit(mention(1))
+    async with working(inbox, handle) as worker:
+        await until(lambda: calls)
         await worker.drain(0)
     claims, _ = await inbox.claim(10)
     assert [(claim.tries, claim.again) for claim in claims] == [(1, 1)]

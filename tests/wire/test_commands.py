@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from bot import app, settings, store
 from bot.errors import ConfigError
@@ -156,6 +158,18 @@ class TestTheEmbeddedStore:
             await redis.set("a", "1")
         async with store.connect("", data_dir=tmp_path) as redis:
             assert await redis.get("a") == "1"
+
+    async def test_comes_back_by_itself_when_its_server_dies(self, tmp_path: Path) -> None:
+        async with store.connect("", data_dir=tmp_path) as redis:
+            await redis.set("a", "1")
+            os.kill(int(str((await store.info(redis))["process_id"])), signal.SIGKILL)
+            async with asyncio.timeout(20):
+                while True:
+                    try:
+                        assert await redis.get("a") == "1"
+                    except RedisError:
+                        continue
+                    break
 
     async def test_has_one_user_at_a_time(self, tmp_path: Path) -> None:
         async with store.connect("", data_dir=tmp_path):

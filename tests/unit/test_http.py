@@ -1,0 +1,51 @@
+"""The bot's own HTTP server: probes, metrics, and an exit that nobody can hold up."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot import http
+from bot.errors import ConfigError
+from bot.metrics import Metrics
+
+
+async def nothing() -> Sequence[str]:
+    return []
+
+
+async def refresh() -> None:
+    """No gauge to bring up to date."""
+
+
+async def read(request: web.Request) -> web.Response:
+    return web.Response(text=str(len(await request.read())))
+
+
+def serving(*, port: int = 0, routes: Sequence[web.AbstractRouteDef] = ()) -> AbstractAsyncContextManager[int]:
+    return http.serving(
+        host="127.0.0.1", port=port, routes=routes, metrics=Metrics(), obstacles=nothing, refresh=refresh
+    )
+
+
+async def test_an_address_that_is_taken_is_a_setting_to_mend() -> None:
+    async with serving() as port:
+        with pytest.raises(ConfigError, match="HTTP_PORT"):
+            async with serving(port=port):
+                pass
+
+
+async def test_half_a_request_does_not_hold_up_the_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "SHUTDOWN_WITHIN_S", 0.1)
+    routes = [web.post("/slack/events", read)]
+    async with asyncio.timeout(10):
+        async with serving(routes=routes) as port:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc")
+            await writer.drain()
+            async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/livez") as answer:
+                assert answer.status == 200
+        writer.close()
