@@ -67,9 +67,13 @@ class Unreachable(PlatformError):
 
 
 class Ambiguous(PlatformError):
-    """A post whose outcome is unknown: the message may stand."""
+    """A post whose outcome is unknown: the message may stand. `retry_after_s` where the platform asked for it."""
 
     retryable = True
+
+    def __init__(self, text: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
 
 
 class Forbidden(PlatformError):

@@ -41,6 +41,9 @@ WRITE_AT_LEAST_S = 60.0
 
 BACKFILL_MAX = 50
 
+BACKFILL_TRIES = 3
+"""So often a mention is put back for a thread that cannot be read right now; then it is answered without its past."""
+
 INTERRUPTED = "*(Interrupted: the model service stopped in the middle. Ask me to go on.)*"
 MARKS = {
     "length": "*(Cut off: the answer reached its length limit. Ask me to go on.)*",
@@ -192,7 +195,12 @@ class _Turn:
         try:
             self._backfilled = await self._platform.backfill(self._mention, limit=BACKFILL_MAX)
         except PlatformError as error:
-            log.info("backfill_failed", extra={"event_id": self._mention.event_id, "error": str(error)})
+            if error.retryable and self._claim.again < BACKFILL_TRIES:
+                raise
+            log.warning("backfill_failed", extra={"event_id": self._mention.event_id, "error": str(error)})
+        people = {line.author.id for line in self._backfilled if line.role == "user" and not line.author.is_bot}
+        if people:
+            await self._inbox.meet(self._claim, people)
         return self._backfilled
 
     def _concluded(self, stream: Stream) -> tuple[str, str]:

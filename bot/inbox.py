@@ -26,7 +26,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -289,6 +289,14 @@ class Inbox:
                 seconds, micros = await self._redis.time()
                 due = dict.fromkeys(lanes, seconds + micros / 1e6)
                 await self._redis.zadd(store.key("ready"), due, xx=True, lt=True)
+
+    async def meet(self, claim: Claim, people: Collection[str]) -> None:
+        """People who spoke in the thread before the bot was called: with them, a follow-up needs a mention."""
+        name = store.key("people", claim.conversation)
+        async with store.attempt("note who takes part"), self._redis.pipeline(transaction=False) as pipe:
+            pipe.sadd(name, *people)
+            pipe.expire(name, self._history_ttl_s)
+            await pipe.execute()
 
     async def depth(self) -> tuple[int, float]:
         """How many conversations wait or are worked on, and for how many seconds the oldest has been due."""

@@ -50,8 +50,8 @@ class Platform(Protocol):
     """One chat platform.
 
     All texts are CommonMark; the adapter renders them. Every method raises only PlatformError (and ConfigError
-    from `open`); no SDK error leaves an adapter. Nothing here retries on its own: pace and retries belong to the
-    core, which knows what it still wants.
+    from `open` and `listen`); no SDK error leaves an adapter. Pace and retries belong to the core, which knows what it
+    still wants; an adapter repeats a call only where the same key makes that safe, and within seconds.
     """
 
     @property
@@ -103,7 +103,10 @@ class Platform(Protocol):
         ...
 
     async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
-        """What was said before the mention in its thread, oldest first, at most `limit`; () where unreadable."""
+        """What was said before the mention in its thread, oldest first, at most `limit`.
+
+        () where there is nothing or it may not be read; a passing failure is raised, so that it can be tried again.
+        """
         ...
 
     async def aclose(self) -> None:

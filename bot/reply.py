@@ -234,6 +234,6 @@ class Reply:
     def _put_off(self, error: PlatformError) -> None:
         """Until when the platform is left alone after a failure."""
         self._failures += 1
-        asked_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
+        asked_s = error.retry_after_s if isinstance(error, RateLimited | Ambiguous) else 0.0
         pause_s = asked_s or min(RETRY_CAP_S, 0.25 * 2 ** min(self._failures, 8))
         self._not_before = self._loop.time() + pause_s

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from bot.errors import BotError, RateLimited, StoreError, Throttled
+from bot.errors import Ambiguous, BotError, RateLimited, StoreError, Throttled
 from bot.inbox import Claim, Inbox, LeaseLost
 from bot.metrics import Metrics
 
@@ -152,5 +152,5 @@ class Worker:
 def back_off_s(claim: Claim, error: BotError) -> float:
     """1, 2, 4 ... 30 s, shortened by up to half so that a crowd does not come back at once; longer where asked to."""
     pause_s = min(30.0, 2.0 ** min(claim.again, 5)) * random.uniform(0.5, 1)
-    asked_s = error.retry_after_s if isinstance(error, RateLimited | Throttled) else None
+    asked_s = error.retry_after_s if isinstance(error, RateLimited | Ambiguous | Throttled) else None
     return max(pause_s, asked_s or 0.0)

@@ -139,6 +139,33 @@ async def test_a_thread_that_people_had_begun_is_read_once_and_kept(bench: Bench
     assert "never read" not in second
 
 
+async def test_people_of_the_threads_past_take_part_in_it(bench: Bench) -> None:
+    bench.platform.earlier = [Message("user", BEN, "The build is red.", "0", 0.0)]
+    await bench.ask(mention(1, text="What happened?"))
+    assert await bench.inbox.submit(mention(2, addressed=False, text="Thanks, Ben.")) == "ignored"
+
+
+async def test_a_past_that_cannot_be_read_right_now_is_read_later(bench: Bench, redis: Redis) -> None:
+    bench.platform.earlier = RateLimited("busy", retry_after_s=7)
+    await bench.ask(mention(1))
+    assert bench.server.requests == []
+    _, due_s = await bench.inbox.claim(1)
+    assert due_s == pytest.approx(7, abs=1)
+    bench.platform.earlier = [Message("user", BEN, "The build is red.", "0", 0.0)]
+    await redis.zadd(store.key("ready"), {"fake:W:C:t1": 1})
+    await bench.answer()
+    assert "The build is red." in json.dumps(bench.server.requests[0].messages)
+
+
+async def test_a_past_that_stays_unreadable_does_not_keep_the_answer_back(bench: Bench, redis: Redis) -> None:
+    bench.platform.earlier = Unreachable("down")
+    await bench.inbox.submit(mention(1))
+    for _ in range(story.BACKFILL_TRIES + 1):
+        await bench.answer()
+        await redis.zadd(store.key("ready"), {"fake:W:C:t1": 1}, xx=True)
+    assert bench.answered() == 1
+
+
 async def test_without_the_threads_earlier_messages_it_still_answers(bench: Bench) -> None:
     bench.platform.earlier = Forbidden("no history")
     await bench.ask(mention(1))
