@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from bot import handler as story
 from bot import store
 from bot.completions import Completions, Patience
-from bot.errors import BotError, Forbidden, Unreachable
+from bot.errors import BotError, Forbidden, RateLimited, Unreachable
 from bot.events import Mention, Message
 from bot.handler import Handler, Persona
 from bot.inbox import Claim, Inbox, LeaseLost
