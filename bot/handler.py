@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from bot import prompt
+from bot.claim import Claim
 from bot.completions import Completions
 from bot.errors import BotError, CompletionError, PlatformError, Rejected, TooLong, Unreachable
 from bot.events import Author, Mention, Message
-from bot.inbox import Claim, Inbox, LeaseLost
+from bot.inbox import Inbox, LeaseLost
 from bot.metrics import Metrics
 from bot.platform import Platform
 from bot.reply import Reply, Stream
-from bot.worker import back_off_s
 
 log = logging.getLogger(__name__)
 
@@ -230,7 +230,7 @@ class _Turn:
 
     async def _no_answer(self, error: CompletionError) -> None:
         self._count_error(error)
-        if error.retryable and back_off_s(self._claim, error) < self._left_s():
+        if error.retryable and self._claim.back_off_s(error) < self._left_s():
             raise error
         try:
             await self._give_up(type(error).__name__.lower(), error.notice)

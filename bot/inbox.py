@@ -23,11 +23,10 @@ import asyncio
 import itertools
 import json
 import logging
-import re
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from redis.asyncio import Redis
@@ -35,8 +34,9 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import NoScriptError, ResponseError
 
 from bot import scripts, store
+from bot.claim import Claim, claimed
 from bot.errors import StoreError
-from bot.events import Mention, Message, dump, load
+from bot.events import Mention, Message, dump
 
 log = logging.getLogger(__name__)
 
@@ -55,33 +55,6 @@ HISTORY_MAX_BYTES = 256 * 1024
 DEAD_MAX = 1000
 
 Outcome = Literal["accepted", "duplicate", "ignored"]
-
-
-@dataclass(slots=True, eq=False)
-class Claim:
-    """One mention in the hands of one worker.
-
-    `mention` is None where `raw` is not one (another version wrote it, or someone did by hand). `tries` counts the
-    claims of it that were never settled, this one included; `again` how often it was put back. `age_s` is the time
-    since it was accepted. `parts` are the ids of the messages that already show its answer; `answer` the whole
-    answer, where the model had finished. `known` is False where the inbox has forgotten what was done so far.
-    `valid_until` is on the local monotonic clock.
-    """
-
-    conversation: str
-    token: str
-    raw: str
-    event_id: str
-    mention: Mention | None
-    tries: int
-    again: int
-    age_s: float
-    valid_until: float
-    history: Sequence[Message] = ()
-    parts: dict[int, str] = field(default_factory=dict[int, str])
-    answer: str | None = None
-    known: bool = True
-    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +173,7 @@ class Inbox:
         for conversation in parked:
             log.error("lane_unreadable", extra={"conversation": conversation})
         valid_until = asked_at + self.lease_s
-        claims = [_claim(row, now=float(server_now), valid_until=valid_until) for row in rows]
+        claims = [claimed(row, now=float(server_now), valid_until=valid_until) for row in rows]
         return claims, float(next_due_s) if next_due_s else None
 
     async def wait(self, timeout_s: float) -> None:
@@ -343,48 +316,3 @@ def _outcome(reply: Any, failure: StoreError | None) -> Outcome | StoreError:
     if failure and reply == "accepted":
         return NotDurable(str(failure))
     return failure or cast(Outcome, reply)
-
-
-def _claim(row: list[Any], *, now: float, valid_until: float) -> Claim:
-    conversation, token, raw, event_id, flat, history = row
-    turn: Mapping[str, str] = dict(zip(flat[::2], flat[1::2], strict=True))
-    mention = _mention(raw)
-    return Claim(
-        conversation=conversation,
-        token=token,
-        raw=raw,
-        event_id=event_id,
-        mention=mention,
-        tries=int(_number(turn.get("tries"), 1)),
-        again=int(_number(turn.get("again"), 0)),
-        age_s=now - _number(turn.get("accepted"), mention.sent_at if mention else now),
-        valid_until=valid_until,
-        history=_messages(history),
-        parts={int(name[5:]): value for name, value in turn.items() if re.fullmatch(r"part:\d{1,4}", name)},
-        answer=turn.get("answer"),
-        known="accepted" in turn,
-    )
-
-
-def _number(value: str | None, default: float) -> float:
-    try:
-        return default if value is None else float(value)
-    except ValueError:
-        return default
-
-
-def _mention(raw: str) -> Mention | None:
-    try:
-        return load(Mention, raw)
-    except ValueError:
-        return None
-
-
-def _messages(entries: Sequence[str]) -> list[Message]:
-    messages: list[Message] = []
-    for entry in entries:
-        try:
-            messages.append(load(Message, entry))
-        except ValueError:
-            log.warning("history_entry_unreadable")
-    return messages

@@ -10,8 +10,9 @@ import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from bot.errors import Ambiguous, BotError, RateLimited, StoreError, Throttled
-from bot.inbox import Claim, Inbox, LeaseLost
+from bot.claim import Claim
+from bot.errors import BotError, StoreError
+from bot.inbox import Inbox, LeaseLost
 from bot.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class Worker:
         try:
             error = await self._handled(claim)
             if error is not None:
-                await self._put_back(claim, delay_s=back_off_s(claim, error))
+                await self._put_back(claim, delay_s=claim.back_off_s(error))
         except asyncio.CancelledError:
             if self._draining and not claim.settled and self._inbox.holds(claim):
                 await self._put_back(claim, delay_s=0)
@@ -147,10 +148,3 @@ class Worker:
             for claim in lost:
                 if not claim.settled and (task := self._running.get(claim)):
                     task.cancel()
-
-
-def back_off_s(claim: Claim, error: BotError) -> float:
-    """1, 2, 4 ... 30 s, shortened by up to half so that a crowd does not come back at once; longer where asked to."""
-    pause_s = min(30.0, 2.0 ** min(claim.again, 5)) * random.uniform(0.5, 1)
-    asked_s = error.retry_after_s if isinstance(error, RateLimited | Ambiguous | Throttled) else None
-    return max(pause_s, asked_s or 0.0)

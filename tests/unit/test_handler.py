@@ -11,14 +11,15 @@ from redis.asyncio import Redis
 
 from bot import handler as story
 from bot import store
+from bot.claim import Claim
 from bot.completions import Completions, Patience
 from bot.errors import BotError, Forbidden, RateLimited, Unreachable
 from bot.events import Mention, Message
 from bot.handler import Handler, Persona
-from bot.inbox import Claim, Inbox, LeaseLost
+from bot.inbox import Inbox, LeaseLost
 from bot.metrics import Metrics
 from bot.platform import Limits
-from bot.worker import Worker, back_off_s
+from bot.worker import Worker
 from tests.fakes.completions import TRAPS, FakeCompletions, Raw, Text, status, text_events
 from tests.fakes.platform import FakePlatform
 from tests.mentions import BEN, mention
@@ -57,7 +58,7 @@ class Bench:
         except LeaseLost:
             raise
         except BotError as error:
-            await self.inbox.again(claims[0], delay_s=back_off_s(claims[0], error))
+            await self.inbox.again(claims[0], delay_s=claims[0].back_off_s(error))
         return claims[0]
 
     def failed(self, reason: str) -> float:

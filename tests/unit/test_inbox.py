@@ -8,9 +8,10 @@ import pytest
 from redis.asyncio import Redis
 
 from bot import store
+from bot.claim import Claim
 from bot.errors import StoreError
 from bot.events import Author, Message
-from bot.inbox import Claim, Inbox, LeaseLost
+from bot.inbox import Inbox, LeaseLost
 from tests.mentions import ANA, BEN, mention
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from bot import store
+from bot.claim import Claim
 from bot.events import Author, Message
-from bot.inbox import Claim, Inbox, LeaseLost
+from bot.inbox import Inbox, LeaseLost
 from tests.mentions import mention
 
 T = TypeVar("T")
