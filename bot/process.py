@@ -142,8 +142,8 @@ class Bot:
     async def _drain(self, listeners: Sequence[asyncio.Task[None]], worker: asyncio.Task[None]) -> None:
         self._draining = True
         log.info("draining", extra={"seconds": self._settings.drain_seconds})
-        await asyncio.gather(_ended(*listeners), self._worker.drain(self._settings.drain_seconds))
-        await _ended(worker)
+        await asyncio.gather(ended(*listeners), self._worker.drain(self._settings.drain_seconds))
+        await ended(worker)
         log.info("drained")
 
     async def _work(self) -> None:
@@ -240,7 +240,7 @@ class Bot:
         self.metrics.oldest.set(oldest_s)
 
 
-async def _ended(*tasks: asyncio.Task[None]) -> None:
+async def ended(*tasks: asyncio.Task[None]) -> None:
     """Cancel tasks and wait for their end; once more where a library swallowed the first cancellation."""
     pending = set(tasks)
     for _ in range(CANCEL_ROUNDS):
