@@ -6,6 +6,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV_VERSION := 0.13.9
 export PYTHONDONTWRITEBYTECODE =
+# uv would trust only the certificates it carries; behind a proxy that inspects TLS the system knows the right ones.
+export UV_SYSTEM_CERTS ?= 1
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'

@@ -10,11 +10,12 @@ import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from adapters.discord.settings import DiscordSettings
 from adapters.slack.settings import SlackSettings
-from bot.errors import ConfigError
+from bot.errors import ConfigError, PlatformError, Unreachable
 from bot.platform import Finding
 from bot.settings import Config
 
@@ -49,10 +50,9 @@ async def run(config: Config, *, role: "Role" = "all") -> int:
 
     chosen = platforms(config)
     if not chosen:
-        raise ConfigError(
-            "no platform has a token: set SLACK_BOT_TOKEN with SLACK_APP_TOKEN, or DISCORD_TOKEN "
-            "(`routernesia-bot chat` needs neither)"
-        )
+        from bot.doctor import NO_PLATFORM
+
+        raise ConfigError(f"{NO_PLATFORM.what}.\n{NO_PLATFORM.todo}")
     stop = stopped_by(signal.SIGTERM, signal.SIGINT)
     async with Bot(config.core, chosen, role=role) as bot:
         # Modules and classes are never garbage: a full collection would walk all of them each time.
@@ -70,9 +70,13 @@ async def chat(config: Config, *, offline: bool) -> int:
     from adapters.console.adapter import at_terminal
     from bot.process import Bot, completions_of
 
-    settings = config.core.model_copy(update={"data_dir": config.core.data_dir / "chat"})
+    # A store of its own, also where REDIS_URL is set: this process must not claim what waits there for Slack. And who
+    # leaves waits for nothing: what they stopped reading needs no time to finish.
+    private = {"redis_url": SecretStr(""), "data_dir": config.core.data_dir / "chat", "drain_seconds": 0}
+    settings = config.core.model_copy(update=private)
     console = at_terminal(config.core.data_dir, answer_within_s=settings.mention_deadline_seconds + 60)
     async with Bot(settings, [console], completions=completions_of(settings, offline=offline)) as bot:
+        await bot.inbox.drop()  # asked in a session that broke off; nobody would see the answers
         await bot.work(until=stopped_by(signal.SIGTERM))
     return 1 if console.failed else 0
 
@@ -117,12 +121,17 @@ def manifest(*, url: str | None, as_json: bool) -> str:
 async def invite(config: Config) -> str:
     """Discord's install link.
 
-    Raises ConfigError without a token, or when Discord refuses it.
+    Raises ConfigError without a token, or when Discord refuses it; Unreachable when it cannot be asked.
     """
     from adapters.discord.doctor import application_id
     from adapters.discord.invite import invite as link
 
-    return link(await application_id(config.adapter(DiscordSettings)))
+    try:
+        return link(await application_id(config.adapter(DiscordSettings)))
+    except PlatformError as error:
+        raise Unreachable(
+            f"Discord cannot be asked ({error}).\nCheck the network, a proxy, DISCORD_API_URL."
+        ) from error
 
 
 def stopped_by(*signals: signal.Signals) -> asyncio.Event:

@@ -161,13 +161,19 @@ def _run(call: _Call) -> int:
     gc.disable()
     config = call.config(quiet=False)
     _warn_of_unknown(config)
-    if not any(getattr(one, "enabled", False) for one in config.adapters.values()):
-        raise ConfigError(
-            "No platform has a token, so there is nothing to run.\n"
-            "For Slack set SLACK_BOT_TOKEN, and SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP).\n"
-            "For Discord set DISCORD_TOKEN. To try the bot without any token: routernesia-bot chat"
-        )
+    _refuse_what_is_missing(config, role=cast("Role", call.arguments.role))
     return _wait(call.app.run(config, role=cast("Role", call.arguments.role)))
+
+
+def _refuse_what_is_missing(config: "Config", *, role: Role) -> None:
+    from bot import doctor
+
+    # A gateway asks no model.
+    lacking = [one for one in doctor.missing(config) if role != "gateway" or one is doctor.NO_PLATFORM]
+    if wrong := [one for one in lacking if one.level == "fail"]:
+        raise ConfigError("\n".join(f"{one.what}.\n{one.todo}" for one in wrong))
+    for one in lacking:
+        log.warning("setting_missing", extra={"what": one.what, "todo": one.todo})
 
 
 def _chat(call: _Call) -> int:
@@ -205,7 +211,7 @@ def _doctor(call: _Call) -> int:
     unicode = "utf" in (sys.stdout.encoding or "").lower()
     marks = {"ok": "✓", "warn": "!", "fail": "✗"} if unicode else {"ok": "+", "warn": "!", "fail": "x"}
     for finding in findings:
-        print(f"{marks[finding.level]} {finding.what}" + (f"\n    {finding.todo}" if finding.todo else ""))
+        print("\n    ".join([f"{marks[finding.level]} {finding.what}", *finding.todo.splitlines()]))
     failed = sum(finding.level == "fail" for finding in findings)
     print(f"\n{failed} to mend." if failed else "\nEverything the bot needs is there.")
     return FAILED if failed else FINE
@@ -313,7 +319,8 @@ next: routernesia-bot doctor, if something does not work
 _CHAT = """\
 needs: nothing. Without COMPLETIONS_API_KEY it asks for one, or answers from a built-in offline echo.
 
-in the chat: /new [NAME] starts a thread, /threads lists them, /switch NAME goes to one, /help, /quit (or Ctrl-D)
+in the chat: /new [NAME] starts a thread, /threads lists them, /switch NAME goes to one, /help, /quit (or Ctrl-D);
+Ctrl-C stops an answer
 
 examples:
   routernesia-bot chat

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from bot.errors import BotError, InUse
 from bot.platform import Finding
-from bot.settings import Config, Settings
+from bot.settings import ROUTERNESIA, Config, Settings, unfilled
 
 Info = Callable[[], Awaitable[Mapping[str, object]]]
 """The fields of Redis' INFO everything, and `appendfsync` from CONFIG GET where the server allows that.
@@ -23,11 +23,38 @@ Check = Callable[[], Awaitable[list[Finding]]]
 """One service's own check, like `Completions.check`."""
 
 
+NO_KEY = Finding(
+    "fail",
+    "COMPLETIONS_API_KEY is not set",
+    "Set it to a key of your Routernesia dashboard, or COMPLETIONS_BASE_URL to a server that needs none.",
+)
+KEYLESS = Finding(
+    "warn", "COMPLETIONS_API_KEY is not set", "Fine where the server at COMPLETIONS_BASE_URL needs no key."
+)
+NO_PLATFORM = Finding(
+    "fail",
+    "No platform has a token, so there is nothing to run",
+    "For Slack set SLACK_BOT_TOKEN, and SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP).\n"
+    "For Discord set DISCORD_TOKEN. To try the bot without any token: routernesia-bot chat",
+)
+
+
+def missing(config: Config) -> list[Finding]:
+    """What `run` needs and is not set; `run` and `doctor` both say exactly this."""
+    found: list[Finding] = []
+    if config.core.completions_api_key is None:
+        found.append(NO_KEY if config.core.completions_base_url == ROUTERNESIA else KEYLESS)
+    if not any(getattr(one, "enabled", False) for one in config.adapters.values()):
+        found.append(NO_PLATFORM)
+    return found
+
+
 async def core(config: Config, *, redis: Info, completions: Check) -> list[Finding]:
     """All findings about the core. Never raises for a service that is down: that is a finding."""
-    found = settings_findings(config)
+    lacking = missing(config)
+    found = settings_findings(config) + lacking
     found += await redis_findings(redis, embedded=not config.core.redis_url.get_secret_value())
-    return found + await guarded("Completions API", completions)
+    return found if NO_KEY in lacking else found + await guarded("Completions API", completions)
 
 
 async def guarded(what: str, check: Check) -> list[Finding]:
@@ -39,14 +66,20 @@ async def guarded(what: str, check: Check) -> list[Finding]:
 
 
 def settings_findings(config: Config) -> list[Finding]:
-    """One line that sums the settings up, and one for each name in the environment that is not ours."""
+    """One line that sums the settings up, and one for each name, there or in the system prompt, that is not ours."""
     changed = sorted(config.core.model_fields_set)
     summary = ", ".join(f"{name.upper()}={_shown(config.core, name)}" for name in changed) or "all at their defaults"
     unknown = [
         Finding("warn", f"Environment: {one} is no setting of the bot", "Correct or remove it.")
         for one in config.unknown
     ]
-    return [Finding("ok", f"Settings: {summary}"), *unknown]
+    return [Finding("ok", f"Settings: {summary}"), *unknown, *_unfilled(config.core)]
+
+
+def _unfilled(settings: Settings) -> list[Finding]:
+    names = ", ".join(f"{{{name}}}" for name in unfilled(settings.system_template()))
+    todo = "Only {bot}, {date} and {platform} are filled in; that is fine where the braces are meant."
+    return [Finding("warn", f"SYSTEM_PROMPT: {names} stays as it is", todo)] if names else []
 
 
 def _shown(settings: Settings, name: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from bot import prompt
 from bot.claim import Claim
 from bot.completions import Completions
-from bot.errors import BotError, CompletionError, PlatformError, Rejected, TooLong, Unreachable
+from bot.errors import BotError, CompletionError, Gone, PlatformError, Rejected, TooLong, Unreachable
 from bot.events import Author, Mention, Message
 from bot.inbox import Inbox, LeaseLost
 from bot.metrics import Metrics
@@ -243,6 +243,10 @@ class _Turn:
         self._shared.metrics.platform_errors.labels(self._mention.place.platform, kind).inc()
         if error.retryable and self._left_s() > -WRITE_AT_LEAST_S:
             raise error
+        if isinstance(error, Gone):
+            # Somebody removed the message or its thread, or stopped the answer: that is no fault.
+            await self._close("gone", level=logging.INFO)
+            return
         if isinstance(error, Rejected):
             # It was the text: a plain sentence may still go through, and leaves no half answer standing.
             with suppress(PlatformError):
@@ -254,12 +258,12 @@ class _Turn:
         await self._reply.finish(f"{notice} (id {self._id})", deadline=self._write_deadline())
         await self._close(reason)
 
-    async def _close(self, reason: str, **fields: str) -> None:
+    async def _close(self, reason: str, *, level: int = logging.ERROR, **fields: str) -> None:
         platform = self._mention.place.platform
         await self._inbox.done(self._claim, dead=reason)
         self._shared.metrics.failed.labels(platform, reason).inc()
         extra = {"event_id": self._mention.event_id, "id": self._id, "reason": reason, **fields}
-        log.error("mention_failed", extra=extra)
+        log.log(level, "mention_failed", extra=extra)
         await self._sign_off()
 
     @asynccontextmanager

@@ -263,6 +263,14 @@ class Inbox:
                 due = dict.fromkeys(lanes, seconds + micros / 1e6)
                 await self._redis.zadd(store.key("ready"), due, xx=True, lt=True)
 
+    async def drop(self) -> None:
+        """Forget every mention that waits: for the only process on a private Redis, before it works."""
+        async with store.attempt("drop what waits"):
+            lanes = cast(list[str], await self._redis.zrange(store.key("ready"), 0, -1))
+            await self._redis.delete(
+                store.key("ready"), store.key("owner"), *(store.key("lane", lane) for lane in lanes)
+            )
+
     async def meet(self, claim: Claim, people: Collection[str]) -> None:
         """People who spoke in the thread before the bot was called: with them, a follow-up needs a mention."""
         name = store.key("people", claim.conversation)

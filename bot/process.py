@@ -129,8 +129,12 @@ class Bot:
             await self._until_over(stopped, listeners)
             await self._drain(listeners, worker)
             stopped.cancel()
-        if len(self._refused) == len(self._chosen):
-            raise ConfigError("; ".join(self._refused.values()))
+        if self._all_refused:
+            raise ConfigError("\n".join(self._refused.values()))
+
+    @property
+    def _all_refused(self) -> bool:
+        return len(self._refused) == len(self._chosen)
 
     async def _until_over(self, stopped: asyncio.Task[Literal[True]], listeners: list[asyncio.Task[None]]) -> None:
         """Until the stop, or until no listener is left (each refused, or the terminal's person has gone)."""
@@ -141,10 +145,12 @@ class Bot:
 
     async def _drain(self, listeners: Sequence[asyncio.Task[None]], worker: asyncio.Task[None]) -> None:
         self._draining = True
-        log.info("draining", extra={"seconds": self._settings.drain_seconds})
+        if not self._all_refused:
+            log.info("draining", extra={"seconds": self._settings.drain_seconds})
         await asyncio.gather(ended(*listeners), self._worker.drain(self._settings.drain_seconds))
         await ended(worker)
-        log.info("drained")
+        if not self._all_refused:
+            log.info("drained")
 
     async def _work(self) -> None:
         if self._role == "gateway":

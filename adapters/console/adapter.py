@@ -1,12 +1,13 @@
 """The console as a platform: each line is a mention, each answer a message, threads live side by side.
 
 It knows neither how lines are typed nor how text is drawn: that is the `Face`. A question is followed by the next
-only when its answer stands, so what the person reads is always in order.
+only when its answer stands or was stopped, so what the person reads is always in order.
 """
 
 import asyncio
 import getpass
 import itertools
+import random
 import re
 import secrets
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from adapters.console.commands import HELP, Command, understood
 from adapters.console.face import Face
-from bot.errors import StoreError
+from bot.errors import Gone, StoreError
 from bot.events import Author, Mention, Message, Place
 from bot.platform import Limits, Submit
 
@@ -25,6 +26,11 @@ _NOTICE = re.compile(r"\(id [0-9a-f]{8}\)\s*$")
 """How the core ends the sentence that stands in for an answer it could not give."""
 
 _LIMITS = Limits(text_max=1_000_000, edit_every_s=0.08, parts_max=1, length=len)
+
+CONSONANTS, VOWELS = "bdfghjklmnprstvz", "aeiou"
+
+UNWANTED = "nobody waits for this answer"
+"""What the core gets to read when it writes to a question that the person gave up."""
 
 ANSWER_WITHIN_S = 660.0
 """Longer than the core's own deadline of 600 s, after which it answers with a notice."""
@@ -36,6 +42,12 @@ class _Turn:
 
     over: asyncio.Event = field(default_factory=asyncio.Event)
     shown: str | None = None
+    stopped: bool = False
+
+    def stop(self) -> None:
+        """The person wants to see no more of it."""
+        self.stopped = True
+        self.over.set()
 
 
 def login_name(look_up: Callable[[], str] = getpass.getuser) -> str:
@@ -80,6 +92,7 @@ class ConsolePlatform:
         self._clock = clock
         # Ids outlive the process in the store, so a later session must never make the same ones.
         self._session = session or secrets.token_hex(4)
+        self._random = random.Random(self._session)
         self._numbers = itertools.count(1)
         self._counts: dict[str, int] = {}
         self._thread = self._fresh()
@@ -107,7 +120,7 @@ class ConsolePlatform:
         """Read lines and see each answered; returns at the end of the input or /quit."""
         self.connected = True
         if self._greet:
-            self._face.remark(f"This is thread {self._thread}. /help lists the commands, Ctrl-D ends the chat.")
+            self._face.remark(f"This is thread {self._thread}. Ctrl-C stops an answer, Ctrl-D leaves, /help says more.")
         try:
             while (line := await self._face.line(self._thread)) is not None:
                 command = understood(line)
@@ -121,7 +134,12 @@ class ConsolePlatform:
             self.connected = False
 
     async def post(self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False) -> str:
-        """Show a new message; the same key again is an edit of the same one."""
+        """Show a new message; the same key again is an edit of the same one.
+
+        Raises Gone where nobody waits for the answer: it was stopped, or asked in another session. The core then
+        reads no more of it from the model.
+        """
+        self._turn(mention)
         message_id = self._keys.get(key) or self._id()
         self._keys[key] = message_id
         self._count(mention, 0 if message_id in self._texts else 1)
@@ -129,7 +147,7 @@ class ConsolePlatform:
         return message_id
 
     async def edit(self, mention: Mention, message_id: str, text: str) -> None:
-        """Show the newest text. A message of an earlier session is shown once more."""
+        """Show the newest text. Raises Gone like `post`."""
         self._draw(mention, message_id, text)
 
     async def delete(self, mention: Mention, message_id: str) -> None:
@@ -146,7 +164,7 @@ class ConsolePlatform:
             return
         if on:
             self._face.thinking()
-        elif turn.shown is not None:
+        elif turn.shown is not None and not turn.stopped:
             self._close(turn)
 
     async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
@@ -163,10 +181,15 @@ class ConsolePlatform:
         mention = Mention(event_id, place, self._author, text, message_id, self._clock())
         turn = self._turns[event_id] = _Turn()
         self._count(mention, 1)
+        self._face.thinking()
         try:
-            await submit(mention)
-            async with asyncio.timeout(self._answer_within_s):
-                await turn.over.wait()
+            with self._face.stoppable(turn.stop):
+                await submit(mention)
+                async with asyncio.timeout(self._answer_within_s):
+                    await turn.over.wait()
+            if turn.stopped:
+                self._face.stand()
+                self._face.remark("(stopped)")
         except StoreError as error:
             self._complain(f"The question was not taken: {error}")
         except TimeoutError:
@@ -180,11 +203,14 @@ class ConsolePlatform:
         self.failed = True
         self._face.remark(text)
 
-    def _draw(self, mention: Mention, message_id: str, text: str) -> None:
+    def _turn(self, mention: Mention) -> _Turn:
         turn = self._turns.get(mention.event_id)
-        if turn is None:
-            # A question of an earlier session, answered only now: nobody here waits for it, the history has it.
-            return
+        if turn is None or turn.stopped:
+            raise Gone(UNWANTED)
+        return turn
+
+    def _draw(self, mention: Mention, message_id: str, text: str) -> None:
+        turn = self._turn(mention)
         self._texts[message_id] = text
         # Parts of one answer are one text here, in the order in which they were first posted.
         turn.shown = "\n\n".join(self._texts.values())
@@ -211,6 +237,8 @@ class ConsolePlatform:
         if command.verb == "new" and name in self._counts:
             self._face.remark(f"There is a thread {name} already; /switch {name} goes there.")
             return
+        if command.verb == "switch" and name not in self._counts:
+            self._face.remark(f"This is a new thread {name}, or one of an earlier day.")
         self._thread = name
         self._counts.setdefault(name, 0)
 
@@ -225,10 +253,9 @@ class ConsolePlatform:
         self._counts[thread] = self._counts.get(thread, 0) + more
 
     def _fresh(self) -> str:
-        """A name that no earlier session used: a thread of last week must not speak up in a new one."""
-        name = time.strftime("%b%d-%H%M%S", time.localtime(self._clock())).lower()
-        taken = (f"{name}-{number}" for number in itertools.count(2))
-        return name if name not in self._counts else next(one for one in taken if one not in self._counts)
+        """A word to say and type, one of 512,000: a thread of last week must not speak up in a new one."""
+        words = ("".join(map(self._random.choice, (CONSONANTS, VOWELS) * 3)) for _ in itertools.count())
+        return next(word for word in words if word not in self._counts)
 
     def _id(self) -> str:
         return f"{self._session}-{next(self._numbers)}"

@@ -13,6 +13,7 @@ HELP = """\
 /switch NAME    go to a thread, also to one of an earlier day
 /help           this list
 /quit           leave (Ctrl-D does the same)
+Ctrl-C          stop an answer; its question is forgotten
 Alt+Enter begins a new line. A line that begins with // is sent with one slash."""
 
 _COMMAND = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)

@@ -1,5 +1,7 @@
 """What the console adapter asks of the side that a person looks at, and what may be written there."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 _CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
@@ -10,6 +12,10 @@ class Face(Protocol):
 
     async def line(self, thread: str) -> str | None:
         """The next line that is not empty, typed into that thread; None at the end."""
+        ...
+
+    def stoppable(self, stop: Callable[[], None]) -> AbstractContextManager[None]:
+        """Inside it, a person's Ctrl-C calls `stop` instead of ending the program."""
         ...
 
     def remark(self, text: str) -> None:

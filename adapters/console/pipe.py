@@ -4,6 +4,8 @@ import asyncio
 import codecs
 import os
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TextIO
 
 from adapters.console.face import harmless
@@ -73,6 +75,10 @@ class Pipe:
             if line.strip():
                 return line
         return None
+
+    def stoppable(self, stop: Callable[[], None]) -> AbstractContextManager[None]:
+        """Nothing: a script that is interrupted ends."""
+        return nullcontext()
 
     def remark(self, text: str) -> None:
         """Print to standard error: standard output holds only answers."""

@@ -5,6 +5,8 @@ screen holds. So long answers neither flicker nor lose text. Everything runs on 
 """
 
 import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -13,7 +15,9 @@ from prompt_toolkit.application.current import set_app
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
+from prompt_toolkit.input.typeahead import store_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import Output
 from rich.console import Console
 from rich.live import Live
@@ -83,6 +87,22 @@ class Screen:
             else:
                 if line.strip():
                     return line
+
+    @contextmanager
+    def stoppable(self, stop: Callable[[], None]) -> Generator[None]:
+        """Ctrl-C calls `stop`; what else is typed shows at the next prompt, not inside the answer."""
+        keyboard = self._session.app.input
+
+        def typed() -> None:
+            keys = keyboard.read_keys()
+            ahead = [one for one in keys if one.key != Keys.ControlC]
+            store_typeahead(keyboard, ahead)
+            if len(ahead) < len(keys):
+                stop()
+
+        # A key, not a signal: that would reach `make run` too, which then calls a chat that went on interrupted.
+        with keyboard.raw_mode(), keyboard.attach(typed):
+            yield
 
     def remark(self, text: str) -> None:
         """Print dimmed, above the input line if there is one."""

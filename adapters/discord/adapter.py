@@ -19,7 +19,7 @@ from adapters.discord.posting import MESSAGE, MESSAGES, Posting, channel_of
 from adapters.discord.render import LIMITS, render
 from adapters.discord.rest import Rest
 from adapters.discord.settings import DiscordSettings
-from bot.errors import ConfigError, Gone, PlatformError, Unreachable
+from bot.errors import ConfigError, Forbidden, Gone, PlatformError, Rejected, Unreachable
 from bot.events import Mention, Message
 from bot.platform import Limits, Submit
 
@@ -143,14 +143,17 @@ class DiscordPlatform:
                 del self._typing[mention.message_id]
 
     async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
-        """What was said before: the thread or direct message, or the replies that lead up to the mention."""
+        """What was said before: the thread or direct message, or the replies that lead up to the mention.
+
+        () where Discord refuses for good. Raises Unreachable and RateLimited.
+        """
         try:
             if mention.place.kind == "channel":
                 found = await self._chain(mention, limit=limit)
             else:
                 found = await self._before(mention, limit=limit)
-        except PlatformError as error:
-            log.info("backfill_failed", extra={"event_id": mention.event_id, "error": type(error).__name__})
+        except (Forbidden, Gone, Rejected) as error:
+            log.info("backfill_refused", extra={"event_id": mention.event_id, "error": type(error).__name__})
             return ()
         return history(found, self._around(mention.place.workspace))[-limit:] if limit > 0 else ()
 

@@ -19,20 +19,12 @@ THREADS_MAX = 2_000
 when somebody writes in them again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """A thread: the channel it hangs on and who started it ("" where unknown)."""
-
-    parent: str
-    owner: str
-
-
 @dataclass(slots=True)
 class Guild:
-    """One server: names of channels, its threads, and the role that Discord made for the bot there."""
+    """One server: names of channels, who started which thread ("" where unknown), and the bot's own role there."""
 
     names: dict[str, str] = field(default_factory=dict[str, str])
-    threads: dict[str, Thread] = field(default_factory=dict[str, Thread])
+    threads: dict[str, str] = field(default_factory=dict[str, str])
     own_role: str | None = None
 
 
@@ -113,7 +105,7 @@ def _put(guild: Guild, channel: Payload) -> None:
     guild.names[key] = str(channel.get("name") or "")
     if channel.get("type") in THREAD_TYPES:
         guild.threads.pop(key, None)  # the newest stands last
-        guild.threads[key] = Thread(str(channel.get("parent_id") or key), str(channel.get("owner_id") or ""))
+        guild.threads[key] = str(channel.get("owner_id") or "")
         if len(guild.threads) > THREADS_MAX:
             oldest = next(iter(guild.threads))
             del guild.threads[oldest]

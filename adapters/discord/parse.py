@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from adapters.discord.directory import THREAD_TYPES, Guild, Thread
+from adapters.discord.directory import THREAD_TYPES, Guild
 from bot.events import Author, File, Mention, Message, Place
 
 Payload = Mapping[str, Any]
@@ -22,7 +22,8 @@ DEFAULT, REPLY, THREAD_STARTER = 0, 19, 21
 _MARK = re.compile(
     r"<(?P<kind>@!?|@&|\#|a?:(?P<emoji>\w+):)(?P<id>\d+)>"  # mention, role, channel, custom emoji
 )
-_OPENS_TO_SOMEONE = re.compile(r"\s*<@[!&]?\d+>")
+_SOMEONE = re.compile(r"<@[!&]?(\d+)>")
+_OPENS_TO_SOMEONE = re.compile(r"\s*" + _SOMEONE.pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,14 @@ class Around:
 def mention(payload: Payload, around: Around) -> Mention | None:
     """The mention a MESSAGE_CREATE payload holds, or None where it is not for the bot.
 
-    A follow-up in a thread that names nobody comes back with `addressed=False`.
+    What is said in a thread without naming the bot comes back with `addressed=False`; whom it answers or names
+    stands in `others`, so that the inbox learns of everyone who takes part.
     """
     if not _by_a_person(payload):
         return None
     place = _place(payload, around.guild)
-    addressed = place.kind == "dm" or _names_the_bot(payload, around)
-    if not addressed and not (place.kind == "thread" and _may_follow_up(payload, around)):
+    addressed = place.kind == "dm" or _names_the_bot(payload, around) or _answers_the_bot(payload, around)
+    if not addressed and not (place.kind == "thread" and _readable(payload)):
         return None
     message_id = str(payload["id"])
     return Mention(
@@ -55,7 +57,7 @@ def mention(payload: Payload, around: Around) -> Mention | None:
         files=files(payload),
         reply_to=answer_to(payload) if place.kind != "thread" else None,
         addressed=addressed,
-        others=_others(payload, place, around),
+        others=_others(payload, around, addressed=addressed) if place.kind == "thread" else (),
     )
 
 
@@ -102,14 +104,15 @@ def _names_the_bot(payload: Payload, around: Around) -> bool:
     return bool(around.guild.own_role) and around.guild.own_role in map(str, payload.get("mention_roles") or ())
 
 
-def _may_follow_up(payload: Payload, around: Around) -> bool:
-    content = str(payload.get("content") or "")
-    if not content.strip() and not payload.get("attachments"):
-        return False  # without the intent there is nothing to read
-    answered = _part(payload, "referenced_message")
-    if answered and author(answered).id != around.own_id:
-        return False
-    return not _OPENS_TO_SOMEONE.match(content)
+def _readable(payload: Payload) -> bool:
+    """Without the intent Discord withholds the content of a message that does not mention the bot."""
+    return bool(str(payload.get("content") or "").strip() or payload.get("attachments"))
+
+
+def _answers_the_bot(payload: Payload, around: Around) -> bool:
+    """A reply to the bot with its ping off, unless it opens with a mention of somebody else."""
+    answers_it = payload.get("type") == REPLY and author(_part(payload, "referenced_message")).id == around.own_id
+    return answers_it and _readable(payload) and not _OPENS_TO_SOMEONE.match(str(payload.get("content") or ""))
 
 
 def _place(payload: Payload, guild: Guild) -> Place:
@@ -117,24 +120,17 @@ def _place(payload: Payload, guild: Guild) -> Place:
     guild_id = payload.get("guild_id")
     if not guild_id:
         return Place("discord", "", channel, None, "dm")
-    thread = _thread(payload, guild)
-    if thread:
-        return Place("discord", str(guild_id), thread.parent, channel, "thread")
+    if channel in guild.threads or payload.get("channel_type") in THREAD_TYPES:
+        # Never the parent: it is not always known, and a conversation must have one name.
+        return Place("discord", str(guild_id), channel, channel, "thread")
     return Place("discord", str(guild_id), channel, None, "channel")
 
 
-def _thread(payload: Payload, guild: Guild) -> Thread | None:
-    """The thread a message stands in. Unknown, e.g. just after a resume: it is treated as a channel."""
-    channel = str(payload["channel_id"])
-    known = guild.threads.get(channel)
-    if known is None and payload.get("channel_type") in THREAD_TYPES:
-        return Thread(channel, "")
-    return known
-
-
-def _others(payload: Payload, place: Place, around: Around) -> tuple[str, ...]:
-    thread = around.guild.threads.get(place.thread or "")
-    known = {thread.owner} if thread else set[str]()
+def _others(payload: Payload, around: Around, *, addressed: bool) -> tuple[str, ...]:
+    """Who else takes part in a thread: its starter, who is answered, and (a role, too) who is spoken to."""
+    known = {around.guild.threads.get(str(payload["channel_id"]), ""), author(_part(payload, "referenced_message")).id}
+    if not addressed:  # a question to the bot may be about somebody who is not there
+        known |= set(_SOMEONE.findall(str(payload.get("content") or "")))
     return tuple(sorted(known - {"", around.own_id, author(payload).id}))
 
 

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, cast
 
 import discord
@@ -156,7 +157,8 @@ def earlier(own: Sequence[Payload], question: str, content: str, *, nonce: str, 
     """Which of the bot's own messages an earlier try of a post has made.
 
     The first message of an answer refers to the question. A later one carries no mark that Discord would show, so
-    it is known by its beginning: it comes after the first, refers to nothing, and starts as `content` does.
+    it is known by its text: it refers to nothing, stands between the first and the bot's next answer to somebody
+    else, and one of the two texts is how the other begins. Rather a part twice than one that overwrites another's.
     """
     for message in own:
         if str(message.get("nonce") or "") == nonce:
@@ -164,7 +166,7 @@ def earlier(own: Sequence[Payload], question: str, content: str, *, nonce: str, 
     starts = [index for index, message in enumerate(own) if _answers(message) == question]
     if first:
         return own[starts[0]] if starts else None
-    later = own[starts[0] + 1 :] if starts else own
+    later = takewhile(lambda one: _answers(one) in (None, question), own[starts[0] + 1 :] if starts else own)
     alike = [one for one in later if _answers(one) is None and _alike(str(one.get("content") or ""), content)]
     return alike[-1] if alike else None
 
@@ -175,9 +177,10 @@ def _answers(message: Payload) -> str | None:
 
 
 def _alike(one: str, other: str) -> bool:
-    """Whether one text is likely an earlier state of the other: 20 equal characters, or all of the shorter."""
-    shared = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    return shared > 0 and shared >= min(20, len(one.strip()), len(other.strip()))
+    """Whether one text is how the other begins; a fence closed behind an unfinished text is none of its words."""
+    short, long = sorted((one.strip(), other.strip()), key=len)
+    begun = short.removesuffix("```").rstrip()
+    return bool(begun) and long.startswith((short, begun))
 
 
 def _code(error: PlatformError) -> int | None:

@@ -4,13 +4,20 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from adapters.discord.inline import CODE
+
 WIDTH_MAX = 110
 """Columns of a code block on a wide Discord window (seen, not documented); wider tables are not aligned."""
 
+_BREAK = re.compile(r"<[bB][rR]\s*/?>")
 _DELIMITER = re.compile(r":?-+:?")
 _UNESCAPED_BAR = re.compile(r"(?<!\\)\|")
 _LINK = re.compile(r"!?\[([^\]]*)\]\(<?([^)\s>]+)>?[^)]*\)")
-_MARKS = re.compile(r"\*\*|__|~~|`+")
+_PAIRS = (
+    re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*"),
+    re.compile(r"(?<!\w)__(?=\S)(.+?)(?<=\S)__(?!\w)"),
+    re.compile(r"~~(?=\S)(.+?)(?<=\S)~~"),
+)
 
 
 def is_row(line: str) -> bool:
@@ -61,9 +68,15 @@ def _cells(line: str) -> list[str]:
 
 
 def _plain(cell: str) -> str:
-    """A cell without Markdown, which a code block would show as it is."""
+    """A cell without Markdown, which a code block would show as it is; code keeps all but its backticks."""
+    cell = cell.replace("\\|", "|").replace("\0", "")
+    spans = iter([code[0].strip("`") for code in CODE.finditer(cell)])
+    cell = CODE.sub("\0", cell)  # marks may stand around code, none counts within
     cell = _LINK.sub(lambda link: f"{link[1]} {link[2]}" if link[1] != link[2] else link[2], cell)
-    return _MARKS.sub("", cell).replace("<br>", " ").replace("\\|", "|").replace("`", "")
+    for pair in _PAIRS:
+        cell = pair.sub(r"\1", cell)
+    cell = re.sub("\0", lambda _: next(spans, ""), _BREAK.sub(" ", cell))
+    return cell.replace("```", "ˋˋˋ").strip()
 
 
 def _right(lines: Sequence[str], columns: int) -> list[bool]:

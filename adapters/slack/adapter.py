@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import aiohttp
@@ -13,21 +14,23 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.calls import Answer, Api, Unauthenticated, Unscoped, Unsupported
 from adapters.slack.intake import SUBMIT_WITHIN_S, Intake, Webhook
-from adapters.slack.parse import Identity, message
-from adapters.slack.posting import Pause, Posting, stored
+from adapters.slack.names import Names
+from adapters.slack.pace import EDIT_EVERY_S, Pace
+from adapters.slack.parse import Identity, Json, message, named_in
+from adapters.slack.posting import Pause, Posting, TooMany, stored
 from adapters.slack.render import length, rendered
 from adapters.slack.sdklog import sdk_logger
 from adapters.slack.settings import SlackSettings
 from adapters.slack.sockets import Sockets
-from bot.errors import ConfigError, Forbidden, Gone, PlatformError, Rejected
+from bot.errors import ConfigError, Forbidden, Gone, PlatformError, Rejected, Unreachable
 from bot.events import Mention, Message
 from bot.platform import Limits, Submit
 
 log = logging.getLogger(__name__)
 
-# chat.update refuses more than 4,000 characters, so nothing longer is posted; Slack asks for one update in 3 s
-# (docs.slack.dev/reference/methods/chat.update and /ai/developing-agents, November 2026).
-LIMITS: Final = Limits(text_max=4_000, edit_every_s=3.0, length=length)
+# chat.update refuses more than 4,000 characters, so nothing longer is posted (docs.slack.dev/reference/methods/
+# chat.update, November 2026).
+LIMITS: Final = Limits(text_max=4_000, edit_every_s=EDIT_EVERY_S, length=length)
 
 _BACKFILL_MAX: Final = 50
 _CONNECT_WITHIN_S: Final = 5.0
@@ -62,6 +65,7 @@ class SlackPlatform:
         self._parts: _Parts | None = None
         self._sockets: Sockets | None = None
         self._shows_status = True
+        self._pace = Pace()
 
     @property
     def name(self) -> str:
@@ -70,8 +74,9 @@ class SlackPlatform:
 
     @property
     def limits(self) -> Limits:
-        """What a message of Slack's may hold."""
-        return LIMITS
+        """What a message of Slack's may hold; the pace of edits widens with the number of answers on their way."""
+        every_s = self._pace.edit_every_s
+        return LIMITS if every_s == LIMITS.edit_every_s else replace(LIMITS, edit_every_s=every_s)
 
     @property
     def connected(self) -> bool:
@@ -91,7 +96,11 @@ class SlackPlatform:
             answer = await Api(client).write("auth.test")
         except Unauthenticated as error:
             raise ConfigError(f"Slack refuses SLACK_BOT_TOKEN ({error}): reinstall the app and copy it.") from error
-        self._parts = _Parts(client, identity(answer), pause=self._pause, within_s=self._within_s)
+        me = identity(answer)
+        if not (me.team_id and me.user_id and me.bot_id):
+            # Without them own messages look like other people's: the bot would answer itself.
+            raise Unreachable("auth.test: the answer does not say who the bot is")
+        self._parts = _Parts(client, me, pace=self._pace, pause=self._pause, within_s=self._within_s)
 
     async def listen(self, submit: Submit) -> None:
         """Receive events until cancelled. Raises ConfigError when Slack refuses the app token."""
@@ -111,7 +120,7 @@ class SlackPlatform:
         return await self._opened.posting.post(mention, rendered(text), key=key, recover=recover)
 
     async def edit(self, mention: Mention, message_id: str, text: str) -> None:
-        """Replace the text of one of the bot's messages. Slack does not unfurl links on edits."""
+        """Replace the text of one of the bot's messages. That edits unfurl no links is unverified."""
         await self._opened.posting.update(mention, message_id, rendered(text))
 
     async def delete(self, mention: Mention, message_id: str) -> None:
@@ -126,6 +135,8 @@ class SlackPlatform:
 
         Slack dates the end of this method to February 2027: a refusal silences it until the next start.
         """
+        if not on:
+            self._pace.ended(mention.event_id)
         if not (on and self._shows_status and mention.place.thread):
             return
         try:
@@ -141,23 +152,28 @@ class SlackPlatform:
             log.debug("slack_status_failed", extra={"error": str(error)})
 
     async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
-        """The thread before the mention, oldest first; () where there is none or Slack does not show it."""
+        """The thread before the mention, oldest first; () where there is none or Slack never shows it.
+
+        Raises Unreachable and RateLimited.
+        """
         if mention.place.thread in (None, mention.message_id):
             return ()
-        found: deque[Message] = deque(maxlen=max(0, min(limit, _BACKFILL_MAX)))
+        found: deque[Json] = deque(maxlen=max(0, min(limit, _BACKFILL_MAX)))
         parts = self._opened
         try:
             async for raw in stored(parts.api, mention, latest=mention.message_id):
-                line = message(raw, parts.me)
-                if line and line.message_id != mention.message_id:
-                    found.append(line)
-        except PlatformError as error:
+                if raw.get("ts") != mention.message_id and message(raw, parts.me):
+                    found.append(raw)
+        except (Forbidden, Gone, Rejected, TooMany) as error:
             log.warning("slack_backfill_failed", extra={"error": str(error)})
             return ()
-        return tuple(found)
+        names = await parts.names.of({user: None for raw in found for user in named_in(raw, parts.me)})
+        return tuple(line for raw in found if (line := message(raw, parts.me, names)))
 
     async def aclose(self) -> None:
         """Close the connections to Slack."""
+        if self._parts:
+            await self._parts.names.aclose()
         if self._session:
             await self._session.close()
 
@@ -204,12 +220,13 @@ class SlackPlatform:
 class _Parts:
     """What exists once the bot knows who it is."""
 
-    def __init__(self, client: AsyncWebClient, me: Identity, *, pause: Pause, within_s: float) -> None:
+    def __init__(self, client: AsyncWebClient, me: Identity, *, pace: Pace, pause: Pause, within_s: float) -> None:
         self.client = client
         self.me = me
         self.api = Api(client)
-        self.posting = Posting(self.api, me, pause=pause)
-        self.intake = Intake(client.token or "", me, within_s=within_s)
+        self.posting = Posting(self.api, me, pace=pace, pause=pause)
+        self.names = Names(self.api)
+        self.intake = Intake(client.token or "", me, names=self.names, within_s=within_s)
 
 
 def web_client(settings: SlackSettings, session: aiohttp.ClientSession) -> AsyncWebClient:

@@ -22,10 +22,12 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.signature import Clock, SignatureVerifier
 from slack_sdk.socket_mode.request import SocketModeRequest
 
-from adapters.slack.parse import Identity, Json, mention
+from adapters.slack.names import Names
+from adapters.slack.parse import Identity, Json, mention, named_in
 from adapters.slack.sdklog import sdk_logger
 from adapters.slack.sockets import Socket
 from bot.errors import StoreError
+from bot.events import Mention
 from bot.platform import Submit
 
 log = logging.getLogger(__name__)
@@ -38,9 +40,10 @@ _TIMESTAMP_MAX: Final = 12
 class Intake(AsyncMiddleware):
     """Takes events while `submit` is set."""
 
-    def __init__(self, token: str, me: Identity, *, within_s: float = SUBMIT_WITHIN_S) -> None:
+    def __init__(self, token: str, me: Identity, *, names: Names, within_s: float = SUBMIT_WITHIN_S) -> None:
         self.submit: Submit | None = None
         self._me = me
+        self._names = names
         self._within_s = within_s
         self._app = AsyncApp(
             name="slack",
@@ -78,8 +81,8 @@ class Intake(AsyncMiddleware):
         if (submit := self.submit) is None:
             return 503
         try:
-            if found := mention(payload, self._me):
-                async with asyncio.timeout(self._within_s):
+            async with asyncio.timeout(self._within_s):
+                if found := await self._mention(payload):
                     await submit(found)
         except (StoreError, TimeoutError) as error:
             log.warning("slack_event_not_taken", extra=_about(payload, error))
@@ -88,6 +91,14 @@ class Intake(AsyncMiddleware):
             log.error("slack_event_failed", extra=_about(payload, error))  # its text may quote people
             return 500
         return 200
+
+    async def _mention(self, payload: Json) -> Mention | None:
+        """The mention with people's names; nobody is looked up for what is not for the bot."""
+        found = mention(payload, self._me)
+        if found is None:
+            return None
+        names = await self._names.of(named_in(payload["event"], self._me))
+        return mention(payload, self._me, names) if names else found
 
 
 class Webhook:

@@ -17,6 +17,7 @@ SCOPES: Final[dict[str, str]] = {
     "groups:history": "follow-ups and earlier messages of threads in private channels",
     "mpim:history": "follow-ups and earlier messages of threads in group messages",
     "im:history": "direct messages",
+    "users:read": "names of people: the model reads their ids instead",
 }
 """Every bot scope, and what is missing without it."""
 

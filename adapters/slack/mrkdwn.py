@@ -5,9 +5,11 @@ left alone: a wrong conversion harms more than a missing one. Every pattern is l
 """
 
 import re
+from collections.abc import Mapping
 
 _CODE = re.compile(r"```(.+?)```|`([^`\n]+)`", re.DOTALL)
 _TOKEN = re.compile(r"<([^<>\n]+)>")
+_MENTION = re.compile(r"<@([A-Z0-9]+)(?:\|[^<>\n]*)?>")
 _ENTITY = re.compile(r"&(amp|lt|gt);")
 _BOLD = re.compile(r"(?<![\w*\\])\*(?=[^\s*])([^*\n]+)(?<=\S)\*(?![\w*])")
 _STRIKE = re.compile(r"(?<![\w~\\])~(?=[^\s~])([^~\n]+)(?<=\S)~(?![\w~])")
@@ -15,9 +17,10 @@ _BULLET = re.compile(r"^([ \t]*)[•◦▪] ", re.MULTILINE)
 _CHARACTER = {"amp": "&", "lt": "<", "gt": ">"}
 
 
-def commonmark(text: str, *, without_user: str = "") -> str:
-    """The text as CommonMark, without mentions of `without_user` (the bot)."""
+def commonmark(text: str, *, without_user: str = "", names: Mapping[str, str] | None = None) -> str:
+    """The text as CommonMark, without mentions of `without_user` (the bot); `names` says what user ids are called."""
     text = _without(text, without_user) if without_user else text
+    text = _named(text, names) if names else text
     out: list[str] = []
     end = 0
     for code in _CODE.finditer(text):
@@ -35,6 +38,20 @@ def _without(text: str, user: str) -> str:
     text = re.sub(rf"\A\s*{mention.pattern}[ \t]*[,:]?", "", text)
     text = re.sub(rf"(?<!\S){mention.pattern}[ \t]*", "", text)
     return mention.sub(" ", text)
+
+
+def _named(text: str, names: Mapping[str, str]) -> str:
+    """The names as labels of the mentions; a label cannot hold the signs that end it."""
+
+    def labelled(mention: re.Match[str]) -> str:
+        name = names.get(mention[1])
+        return f"<@{mention[1]}|{_escaped(name)}>" if name else mention[0]
+
+    return _MENTION.sub(labelled, text)
+
+
+def _escaped(name: str) -> str:
+    return name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _prose(text: str) -> str:

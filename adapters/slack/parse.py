@@ -5,17 +5,25 @@ same `event_id`, made of the place and the message's ts (docs.slack.dev/apis/eve
 """
 
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, cast
 
 from adapters.slack.mrkdwn import commonmark
 from bot.events import Author, File, Mention, Message, Place
 
 Json = dict[str, Any]
+Names = Mapping[str, str]
 
-_SUBTYPES = (None, "file_share", "thread_broadcast")
+_NO_NAMES: Names = MappingProxyType({})
+
+_SUBTYPES = (None, "file_share", "thread_broadcast", "me_message")
 _SLACKBOT = "USLACKBOT"
+_CALLED = re.compile(r"<@([A-Z0-9]+)(?:\|[^<>\n]*)?>")
+_OPENS = re.compile(r"\s*<(?:@([A-Z0-9]+)|!(here|channel|everyone|subteam\^[A-Z0-9]+))")
+_NAMED_MAX = 10  # chosen: of one message, so many people are looked up
 _DEPTH_MAX = 8  # rich text nests three deep; more is not from Slack
 
 
@@ -28,18 +36,21 @@ class Identity:
     bot_id: str
 
 
-def mention(payload: Json, me: Identity) -> Mention | None:
-    """The mention in an Events API payload; None for everything that is not for the bot."""
+def mention(payload: Json, me: Identity, names: Names = _NO_NAMES) -> Mention | None:
+    """The mention in an Events API payload; None for everything that is not for the bot.
+
+    `names` says what user ids are called; whoever is not among them keeps the id.
+    """
     event = _event(payload)
     if event is None or not _from_a_person(event, me):
         return None
     addressed = _addressed(event, me)
-    if not addressed and not (_text(event, "thread_ts") and not _opens_to_someone_else(event)):
+    if not addressed and (not _text(event, "thread_ts") or event.get("subtype") == "me_message"):
         return None
-    return _built(event, _team(payload, me), me, addressed=addressed)
+    return _built(event, _team(payload, me), me, names, addressed=addressed)
 
 
-def message(raw: Json, me: Identity) -> Message | None:
+def message(raw: Json, me: Identity, names: Names = _NO_NAMES) -> Message | None:
     """A line of a thread's history as Slack stores it; None for what nobody said (joins, deleted messages)."""
     ts = _text(raw, "ts")
     own = me.user_id == raw.get("user") or me.bot_id == raw.get("bot_id")
@@ -47,12 +58,19 @@ def message(raw: Json, me: Identity) -> Message | None:
         return None
     return Message(
         role="assistant" if own else "user",
-        author=_author(raw),
-        text=commonmark(_text(raw, "text"), without_user=me.user_id),
+        author=_author(raw, names),
+        text=commonmark(_text(raw, "text"), without_user=me.user_id, names=names),
         message_id=ts,
         at=_seconds(ts),
         files=tuple(_files(raw)),
     )
+
+
+def named_in(raw: Json, me: Identity) -> list[str]:
+    """The ids of the people whose names a reader of this message needs: its author, and whom it mentions."""
+    author = [] if raw.get("bot_id") else [_text(raw, "user")]
+    found = dict.fromkeys([*author, *(called[1] for called in _CALLED.finditer(_text(raw, "text")))])
+    return [user for user in found if user not in ("", me.user_id, _SLACKBOT)][:_NAMED_MAX]
 
 
 def _event(payload: Json) -> Json | None:
@@ -78,9 +96,10 @@ def _addressed(event: Json, me: Identity) -> bool:
     return f"<@{me.user_id}>" in text or f"<@{me.user_id}|" in text or _named(event.get("blocks"), me.user_id)
 
 
-def _opens_to_someone_else(event: Json) -> bool:
-    """Whether the text begins by calling someone: the bot's own mention was ruled out before."""
-    return _text(event, "text").lstrip().startswith(("<@", "<!"))
+def _called_first(event: Json) -> str:
+    """Whom the text calls at its very beginning: a person's id, or the group's; "" for nobody."""
+    found = _OPENS.match(_text(event, "text"))
+    return (found[1] or found[2]) if found else ""
 
 
 def _named(node: object, user: str, depth: int = 0) -> bool:
@@ -113,18 +132,18 @@ def _team(payload: Json, me: Identity) -> str:
     return _text(payload, "context_team_id") or _text(payload, "team_id") or me.team_id
 
 
-def _built(event: Json, team: str, me: Identity, *, addressed: bool) -> Mention:
+def _built(event: Json, team: str, me: Identity, names: Names, *, addressed: bool) -> Mention:
     ts, channel = _text(event, "ts"), _text(event, "channel")
     return Mention(
         event_id=f"slack:{team}:{channel}:{ts}",
         place=_place(event, team),
-        author=_author(event),
-        text=commonmark(_text(event, "text"), without_user=me.user_id),
+        author=_author(event, names),
+        text=commonmark(_text(event, "text"), without_user=me.user_id, names=names),
         message_id=ts,
         sent_at=_seconds(ts),
         files=tuple(_files(event)),
         addressed=addressed,
-        others=_others(event, me),
+        others=_others(event, me, addressed=addressed),
     )
 
 
@@ -136,15 +155,16 @@ def _place(event: Json, team: str) -> Place:
     return Place("slack", team, channel, thread or _text(event, "ts"), kind)
 
 
-def _others(event: Json, me: Identity) -> tuple[str, ...]:
-    starter = _text(event, "parent_user_id")
-    return (starter,) if starter and starter not in (me.user_id, event.get("user"), _SLACKBOT) else ()
+def _others(event: Json, me: Identity, *, addressed: bool) -> tuple[str, ...]:
+    """Who else takes part: the thread's starter, and whom a follow-up turns to, which is then not for the bot."""
+    found = dict.fromkeys((_text(event, "parent_user_id"), "" if addressed else _called_first(event)))
+    return tuple(user for user in found if user not in ("", me.user_id, event.get("user"), _SLACKBOT))
 
 
-def _author(event: Json) -> Author:
+def _author(event: Json, names: Names) -> Author:
     user = _text(event, "user") or _text(event, "bot_id")
     is_bot = bool(event.get("bot_id") or event.get("subtype") == "bot_message" or user == _SLACKBOT)
-    return Author(user, _name(event) or user, is_bot)
+    return Author(user, names.get(user) or _name(event) or user, is_bot)
 
 
 def _name(event: Json) -> str:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, cast
 
 from adapters.slack.calls import Answer, Api, Unclear
+from adapters.slack.pace import Pace
 from adapters.slack.parse import Identity
 from bot.errors import Ambiguous, Gone, PlatformError, RateLimited, Unreachable
 from bot.events import Mention
@@ -29,12 +30,17 @@ _KNOWN_MAX: Final = 10_000
 _NAMESPACE: Final = uuid.UUID("6f0a1a6e-64d8-5f0e-9c3c-5d3c8b6f2f10")
 
 
+class TooMany(Unclear):
+    """There are more pages than may be read."""
+
+
 class Posting:
     """Writes answers. All texts are rendered already."""
 
-    def __init__(self, api: Api, me: Identity, *, pause: Pause = asyncio.sleep) -> None:
+    def __init__(self, api: Api, me: Identity, *, pace: Pace, pause: Pause = asyncio.sleep) -> None:
         self._api = api
         self._me = me
+        self._pace = pace
         self._pause = pause
         # Whether an update without metadata keeps it is not documented; this process's own messages get theirs again.
         self._metadata: OrderedDict[tuple[str, str], Json] = OrderedDict()
@@ -52,10 +58,16 @@ class Posting:
             return await self._after_unclear(mention, text, key)
 
     async def update(self, mention: Mention, ts: str, text: str) -> None:
-        """Replace a message's text."""
+        """Replace a message's text. Raises RateLimited without a call while Slack's last refusal holds."""
         channel = mention.place.channel
         metadata = self._metadata.get((channel, ts))
-        await self._api.write("chat.update", channel=channel, ts=ts, markdown_text=text, metadata=metadata)
+        self._pace.wrote(mention.event_id)
+        self._pace.begin_update()
+        try:
+            await self._api.write("chat.update", channel=channel, ts=ts, markdown_text=text, metadata=metadata)
+        except RateLimited as error:
+            self._pace.refused(error)
+            raise
 
     async def _recovered(self, mention: Mention, key: str) -> str | None:
         """The ts from an earlier attempt. Where the place is gone or asks to wait, that is the answer."""
@@ -72,7 +84,8 @@ class Posting:
                 return await self._corrected(mention, ts, text, key)
             return await self._create(mention, text, key)
         except PlatformError as error:
-            raise Ambiguous(f"still unclear: {error}") from error
+            asked_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
+            raise Ambiguous(f"still unclear: {error}", retry_after_s=asked_s) from error
 
     async def _looked_for(self, mention: Mention, key: str) -> str | None:
         for read in range(READS):
@@ -106,6 +119,7 @@ class Posting:
         if not isinstance(ts, str):
             raise Unclear("chat.postMessage: no ts in the answer")
         self._remember(mention, ts, key)
+        self._pace.wrote(mention.event_id)
         return ts
 
     def _remember(self, mention: Mention, ts: str, key: str) -> None:
@@ -128,7 +142,7 @@ class Posting:
 async def stored(api: Api, mention: Mention, **bounds: Any) -> AsyncIterator[Json]:
     """The messages around a mention, as Slack stores them: its thread, oldest first, or the channel, newest first.
 
-    Raises PlatformError: also Unclear when there are more pages than may be read, so that nobody takes a part for
+    Raises PlatformError: also TooMany when there are more pages than may be read, so that nobody takes a part for
     the whole.
     """
     thread, cursor = mention.place.thread, None
@@ -140,7 +154,7 @@ async def stored(api: Api, mention: Mention, **bounds: Any) -> AsyncIterator[Jso
         cursor = _cursor(answer)
         if not cursor:
             return
-    raise Unclear(f"{method}: more than {_PAGES_MAX} pages")
+    raise TooMany(f"{method}: more than {_PAGES_MAX} pages")
 
 
 def _messages(answer: Answer) -> list[Json]:

@@ -29,6 +29,11 @@ def filled(template: str, *, bot: str, date: str, platform: str) -> str:
     return re.sub(r"\{(?:bot|date|platform)\}", lambda found: values[found[0]], template)
 
 
+def unfilled(template: str) -> list[str]:
+    """What looks like a name to fill in but is none that `filled` knows, each once."""
+    return list(dict.fromkeys(re.findall(r"\{(?!(?:bot|date|platform)\})([a-z_]+)\}", template)))
+
+
 def _data_dir() -> Path:
     return platformdirs.user_data_path("routernesia-bot", appauthor=False)
 

@@ -153,8 +153,8 @@ class DiscordStage(Stage):
 async def opened(platform: str) -> AsyncGenerator[Stage]:
     """A new fake of this platform, without rate limits."""
     if platform == "slack":
-        async with FakeSlack(bot_token=BOT_TOKEN, app_token=APP_TOKEN) as slack:
+        async with FakeSlack(bot_token=BOT_TOKEN, app_token=APP_TOKEN, rates=False) as slack:
             yield SlackStage(slack)
     else:
-        async with FakeDiscord() as discord:
+        async with FakeDiscord(limits=False) as discord:
             yield DiscordStage(discord)

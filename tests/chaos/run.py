@@ -96,8 +96,8 @@ async def _world(plan: Plan, *, folder: Path) -> AsyncGenerator[_World]:
         )
         scale = plan.error_rate / 0.1
         chaos = {method: {fault: chance * scale for fault, chance in one.items()} for method, one in faults.items()}
-        slack = await stack.enter_async_context(FakeSlack(chaos=chaos, seed=plan.seed))
-        discord = await stack.enter_async_context(FakeDiscord(seed=plan.seed))
+        slack = await stack.enter_async_context(FakeSlack(rates=False, chaos=chaos, seed=plan.seed))
+        discord = await stack.enter_async_context(FakeDiscord(seed=plan.seed, limits=False))
         discord.mishaps = {"reset_after": 0.03, "reset": 0.02, 500: 0.02, 503: 0.01, 429: 0.02}
         discord.mishaps = {fault: chance * scale for fault, chance in discord.mishaps.items()}
         answers = model(random.Random(plan.seed + 2), error_rate=plan.error_rate)

@@ -17,7 +17,7 @@ import re
 import socket
 import struct
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -50,6 +50,14 @@ class Entry:
     data: Payload = field(default_factory=dict[str, Any])
 
 
+@dataclass(slots=True)
+class Window:
+    """A rate limit's window: when it ends (time.monotonic()) and how many calls it still takes."""
+
+    ends: float
+    left: int = 5
+
+
 class Refusal(Exception):
     """An answer that is an error of Discord's."""
 
@@ -62,10 +70,11 @@ class Refusal(Exception):
 class FakeDiscord:
     """One server with one channel to begin with; more on demand."""
 
-    def __init__(self, *, content: bool = True, limits: bool = False, seed: int = 1) -> None:
+    def __init__(self, *, content: bool = True, limits: bool = True, seed: int = 1) -> None:
         self.token = "a.fake.token"
         self.content = content
         self.limits = limits
+        self.window_s = 5.0
         self.via = True
         self.latency_s = 0.0
         self.mishaps: dict[Fault, float] = {}
@@ -85,7 +94,7 @@ class FakeDiscord:
         self._counter = itertools.count(1)
         self._last_id = 0
         self._nonces: dict[tuple[str, str], tuple[str, float]] = {}
-        self._buckets: dict[tuple[str, str], deque[float]] = defaultdict(deque)
+        self._windows: dict[tuple[str, str], Window] = {}
         self._runner: web.AppRunner | None = None
         self.bot = self.user("routernesia", bot=True)
         self.application_id = str(self.bot["id"])
@@ -353,23 +362,19 @@ class FakeDiscord:
         return _json(status, {"code": 0, "message": "a scripted failure"}, {})
 
     def _spend(self, request: web.Request) -> dict[str, str]:
-        """5 calls in 5 s for each channel and kind of call."""
+        """5 calls per window for each channel and route (create, edit, typing ...); the next window is full again."""
         if not self.limits or "c" not in request.match_info:
             return {}
-        bucket = f"{request.method}{request.path.count('/')}"
-        spent = self._buckets[bucket, request.match_info["c"]]
-        now = time.monotonic()
-        while spent and spent[0] <= now - 5:
-            spent.popleft()
-        if len(spent) < 5:
-            spent.append(now)
-            remaining = 5 - len(spent)
-        else:
-            remaining = -1
-        reset_s = 5 - (now - spent[0])
+        route = request.match_info.route.resource
+        bucket = f"{request.method} {route.canonical if route else request.path}"
+        window, now = self._windows.get((bucket, request.match_info["c"])), time.monotonic()
+        if window is None or now >= window.ends:
+            window = self._windows[bucket, request.match_info["c"]] = Window(now + self.window_s)
+        window.left = max(-1, window.left - 1)
+        reset_s = window.ends - now
         return {
             "X-RateLimit-Limit": "5",
-            "X-RateLimit-Remaining": str(remaining),
+            "X-RateLimit-Remaining": str(window.left),
             "X-RateLimit-Reset": f"{time.time() + reset_s:.3f}",
             "X-RateLimit-Reset-After": f"{reset_s:.3f}",
             "X-RateLimit-Bucket": bucket,

@@ -18,6 +18,7 @@ import hmac
 import itertools
 import json
 import random
+import re
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -41,6 +42,7 @@ ALL_SCOPES = (
     "groups:history",
     "mpim:history",
     "im:history",
+    "users:read",
 )
 
 _SIGNATURES: dict[str, tuple[set[str], set[str]]] = {
@@ -61,6 +63,7 @@ _SIGNATURES: dict[str, tuple[set[str], set[str]]] = {
         {"channel"},
         {"limit", "cursor", "latest", "oldest", "inclusive", "include_all_metadata"},
     ),
+    "users.info": ({"user"}, {"include_locale"}),
     "assistant.threads.setStatus": ({"channel_id", "thread_ts", "status"}, {"loading_messages"}),
 }
 _PER_MINUTE = {
@@ -69,6 +72,7 @@ _PER_MINUTE = {
     "conversations.replies": 50,
     "conversations.history": 50,
     "assistant.threads.setStatus": 60,
+    "users.info": 100,
 }
 _ODD = {
     # answers that are no answer: (status, content type, body)
@@ -135,14 +139,17 @@ class FakeSlack:
         bot_id: str = "BBOT",
         events_url: str | None = None,
         dedupe: bool = False,
-        rates: bool = False,
+        rates: bool = True,
+        echoes: bool = True,
         resend_after_s: float = 3.0,
         resends: int = 3,
         latency_s: float = 0.0,
         chaos: Mapping[str, Mapping[str, float]] | None = None,
         seed: int = 0,
     ) -> None:
-        """`dedupe` makes `client_msg_id` an idempotency key, as some workspaces do; `rates` switches on the limits.
+        """`dedupe` makes `client_msg_id` an idempotency key, as some workspaces do; `rates` are the documented limits.
+
+        `echoes` sends the app events of its own posts, edits and deletions, as Slack does.
 
         `chaos` is method -> fault -> chance. With `events_url` events go there, signed; otherwise to open sockets.
         """
@@ -150,12 +157,14 @@ class FakeSlack:
         self.scopes, self.app_scopes = set(scopes), set(app_scopes)
         self.team, self.bot_user, self.bot_id = team, bot_user, bot_id
         self.events_url = events_url
-        self.dedupe, self.rates = dedupe, rates
+        self.dedupe, self.rates, self.echoes = dedupe, rates, echoes
         self.resend_after_s, self.resends, self.latency_s = resend_after_s, resends, latency_s
         self.chaos = chaos or {}
         self.page_max = 1_000
         self.refused_links = 0  # so many next sockets are refused, as with a ticket that is too old
         self.hidden_reads = 0  # so many next history reads do not yet show the newest message
+        self.names: dict[str, str] = {}  # what people are called, by id; whoever is not here is unknown to users.info
+        self.pings: dict[str, set[str]] = defaultdict(set)  # whom each message of the app's called, by its ts
         self.ledger: list[Entry] = []
         self.channels: dict[str, dict[str, Json]] = defaultdict(dict)
         self.kinds: dict[str, str] = {}
@@ -183,6 +192,7 @@ class FakeSlack:
             "conversations.replies": self._replies,
             "conversations.history": self._history,
             "assistant.threads.setStatus": self._set_status,
+            "users.info": self._users_info,
         }
 
     # Life
@@ -259,6 +269,20 @@ class FakeSlack:
     async def event(self, event: Json, **envelope: Any) -> None:
         """Deliver any event."""
         await self._deliver({**self._envelope(event), **envelope})
+
+    def _echo(self, channel: str, own: Json, **change: Any) -> None:
+        """Tell the app, where it listens, what it did itself; the answer to its call does not wait for that."""
+        if not self.echoes or not (self.events_url or self.links):
+            return
+        where = {"channel": channel, "channel_type": self._kind(channel)}
+        event = {**own, **where, "event_ts": own["ts"]}
+        if change:
+            event = {"type": "message", "hidden": True, **where, **change}
+            event["ts"] = event["event_ts"] = self._new_ts()
+        event.pop("metadata", None)
+        task = asyncio.create_task(self._deliver(self._envelope(event)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # What tests look at
 
@@ -546,7 +570,7 @@ class FakeSlack:
     def _needed(self, method: str, args: Json) -> str | None:
         if method.startswith("conversations."):
             return f"{_HISTORY_SCOPE[self._kind(str(args.get('channel', 'C')) or 'C')]}:history"
-        scopes = {"auth.test": None, "apps.connections.open": "connections:write"}
+        scopes = {"auth.test": None, "users.info": "users:read", "apps.connections.open": "connections:write"}
         return scopes.get(method, "chat:write")
 
     def _check_rate(self, method: str, args: Json) -> None:
@@ -591,6 +615,8 @@ class FakeSlack:
         thread = args.get("thread_ts")
         if thread and thread not in self.channels[channel]:
             raise SlackError("thread_not_found")
+        if thread and self.channels[channel][str(thread)].get("thread_ts", thread) != thread:
+            raise SlackError("invalid_thread_ts")
         ts = self._new_ts()
         message: Json = {"type": "message", "user": self.bot_user, "bot_id": self.bot_id, "app_id": "A1", "ts": ts}
         message |= {"text": text, "markdown_text": text, "team": self.team}
@@ -598,18 +624,28 @@ class FakeSlack:
         self.channels[channel][ts] = message
         self._by_client_id[client_id] = (channel, ts)
         self.statuses.pop((channel, str(thread)), None)
+        self.pings[ts] |= _called(text)
+        self._echo(channel, message)
         return {"channel": channel, "ts": ts, "message": message}
 
     def _update(self, args: Json) -> Json:
         message = self._own(args, refusal="cant_update_message")
+        before = dict(message)
         text = _body_text(args, most=4_000)
         message |= {"text": text, "markdown_text": text, "edited": {"user": self.bot_user, "ts": self._new_ts()}}
         if "metadata" in args:
             message["metadata"] = args["metadata"]
+        self.pings[message["ts"]] |= _called(text)
+        self._echo(
+            str(args["channel"]), message, subtype="message_changed", message=dict(message), previous_message=before
+        )
         return {"channel": args["channel"], "ts": args["ts"], "text": text, "message": message}
 
     def _delete(self, args: Json) -> Json:
-        self._own(args, refusal="cant_delete_message")
+        message = self._own(args, refusal="cant_delete_message")
+        self._echo(
+            str(args["channel"]), message, subtype="message_deleted", deleted_ts=args["ts"], previous_message=message
+        )
         del self.channels[str(args["channel"])][str(args["ts"])]
         return {"channel": args["channel"], "ts": args["ts"]}
 
@@ -660,6 +696,13 @@ class FakeSlack:
         self.statuses[str(args["channel_id"]), str(args["thread_ts"])] = str(args["status"])
         return {}
 
+    def _users_info(self, args: Json) -> Json:
+        user = str(args["user"])
+        if user not in self.names:
+            raise SlackError("user_not_found")
+        profile = {"display_name": self.names[user], "real_name": f"{self.names[user]} R."}
+        return {"user": {"id": user, "team_id": self.team, "name": user.lower(), "profile": profile}}
+
     def _new_ts(self) -> str:
         self._last_ts = max(self._last_ts + 1, int(time.time() * 1_000_000))
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
@@ -686,6 +729,11 @@ def _body_text(args: Json, *, most: int) -> str:
     if len(str(text)) > most:
         raise SlackError("msg_too_long")
     return str(text)
+
+
+def _called(text: str) -> set[str]:
+    """Whom a text calls, by Slack's rules: also in code; an escaped `<` calls nobody."""
+    return set(re.findall(r"<(!(?:channel|here|everyone|subteam\^\w+)|@[UW]\w+)(?:\|[^<>]*)?>", text))
 
 
 def _between(message: Json, args: Json) -> bool:

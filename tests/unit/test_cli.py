@@ -16,9 +16,10 @@ from adapters.discord.settings import DiscordSettings
 from adapters.slack.settings import SlackSettings
 from bot import cli, first_key, logs
 from bot.cli import Role, main
+from bot.doctor import missing
 from bot.errors import BotError, ConfigError, Unreachable
 from bot.platform import Finding
-from bot.settings import Config
+from bot.settings import Config, load
 
 ROOT = Path(__file__).parents[2]
 KEY = "canary-key-123"
@@ -75,7 +76,8 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         logging.getLogger(name).setLevel(before)
 
 
-DISCORD = {"DISCORD_TOKEN": "canary-token-456"}
+DISCORD = {"DISCORD_TOKEN": "canary-token-456", "COMPLETIONS_API_KEY": KEY}
+OWN_SERVER = {"DISCORD_TOKEN": "canary-token-456", "COMPLETIONS_BASE_URL": "http://127.0.0.1:1/v1"}
 
 
 @pytest.mark.parametrize("argv", [[], ["--help"], ["-h"]])
@@ -122,6 +124,35 @@ def test_run_without_any_token_says_what_to_set(capsys: pytest.CaptureFixture[st
     err = capsys.readouterr().err
     assert all(name in err for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "DISCORD_TOKEN"))
     assert app.asked == []
+
+
+def test_run_without_a_key_for_routernesia_says_what_to_set(capsys: pytest.CaptureFixture[str]):
+    app = Stage()
+    assert main(["run"], app=app, environ={"DISCORD_TOKEN": "canary-token-456"}) == 2
+    assert capsys.readouterr().err.startswith("routernesia-bot: COMPLETIONS_API_KEY is not set.\n")
+    assert app.asked == []
+
+
+def test_run_without_a_key_for_a_server_of_ones_own_is_one_warning(capsys: pytest.CaptureFixture[str]):
+    app = Stage()
+    assert main(["run"], app=app, environ=OWN_SERVER) == 0
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert line["what"] == "COMPLETIONS_API_KEY is not set"
+    assert app.asked == ["all"]
+
+
+def test_a_gateway_needs_no_key(capsys: pytest.CaptureFixture[str]):
+    assert main(["run", "--role", "gateway"], app=Stage(), environ={"DISCORD_TOKEN": "canary-token-456"}) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_run_and_doctor_give_the_same_advice(capsys: pytest.CaptureFixture[str]):
+    app = Stage(findings=missing(load(Stage.ADAPTER_SETTINGS, env_file=Path("none"), environ={})))
+    assert main(["run"], app=app, environ={}) == 2
+    run = [line.removeprefix("routernesia-bot: ").rstrip(".") for line in capsys.readouterr().err.splitlines()]
+    assert main(["doctor"], app=app, environ={}) == 1
+    doctor = [line.strip("✗ ").rstrip(".") for line in capsys.readouterr().out.splitlines()]
+    assert run == doctor[:-2]
 
 
 def test_wrong_settings_are_printed_one_a_line_with_exit_code_2(capsys: pytest.CaptureFixture[str]):
@@ -346,6 +377,4 @@ def test_the_stand_in_is_an_app():
 
 
 def _core():
-    from bot.settings import load
-
     return load(env_file=Path("/nonexistent"), environ={}).core

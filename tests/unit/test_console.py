@@ -4,7 +4,8 @@ import asyncio
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from adapters.console.adapter import ConsolePlatform, at_terminal, login_name
 from adapters.console.face import Face
 from adapters.console.pipe import Lines, Pipe
-from bot.errors import StoreError
+from bot.errors import Gone, StoreError
 from bot.events import Author, Mention, Place
 from bot.platform import Platform
 
@@ -28,10 +29,17 @@ class Typed:
         self.threads: list[str] = []
         self.seen: list[str] = []
         self.shown: list[str] = []
+        self.ctrl_c: Callable[[], None] | None = None
 
     async def line(self, thread: str) -> str | None:
         self.threads.append(thread)
         return self.lines.pop(0) if self.lines else None
+
+    @contextmanager
+    def stoppable(self, stop: Callable[[], None]) -> Generator[None]:
+        self.ctrl_c = stop
+        yield
+        self.ctrl_c = None
 
     def remark(self, text: str) -> None:
         self.seen.append(f"({text})")
@@ -43,7 +51,7 @@ class Typed:
         self.shown.append(text)
 
     def stand(self) -> None:
-        self.seen.append(self.shown[-1])
+        self.seen += self.shown[-1:]
 
 
 class Core:
@@ -84,7 +92,7 @@ async def chatted(face: Face, core: Core) -> ConsolePlatform:
 async def test_each_line_is_a_mention_and_the_next_waits_for_its_answer():
     face, core = Typed("hi", "bye"), Core()
     platform = await chatted(face, core)
-    assert face.seen == ["...", "You said hi.", "...", "You said bye."]
+    assert face.seen == ["...", "...", "You said hi.", "...", "...", "You said bye."]
     assert not platform.failed
     first, second = core.mentions
     assert first.place == Place("console", "local", "terminal", face.threads[0], "thread")
@@ -108,7 +116,9 @@ async def test_threads_live_side_by_side():
     assert [mention.place.thread for mention in core.mentions] == [first, "work", "work"]
     assert first == core.mentions[0].conversation.split(":")[-1]
     listed = [text for text in face.seen if text.startswith("(") and "message" in text]
-    assert listed[0] == f"(  {first}  2 messages\n  work  4 messages\n  {first}-2  0 messages\n* {first}-3  0 messages)"
+    second, third = face.threads[5:7]
+    assert listed[0] == f"(  {first}  2 messages\n  work  4 messages\n  {second}  0 messages\n* {third}  0 messages)"
+    assert len({first, second, third}) == 3
     assert "* work  4 messages" in listed[1]
     assert "(There is a thread work already; /switch work goes there.)" in face.seen
 
@@ -135,7 +145,7 @@ async def test_a_question_that_cannot_be_taken_is_said_and_fails():
     platform = ConsolePlatform(face, ME)
     await platform.listen(refuse)
     assert platform.failed
-    assert face.seen == ["(The question was not taken: Redis is away)"]
+    assert face.seen == ["...", "(The question was not taken: Redis is away)"]
 
 
 async def test_silence_is_not_waited_for_for_ever():
@@ -146,20 +156,61 @@ async def test_silence_is_not_waited_for_for_ever():
     platform = ConsolePlatform(face, ME, answer_within_s=0.01, greet=True)
     await platform.listen(forget)
     assert platform.failed
-    assert face.seen[1:] == ["(No answer came in time.)"]
+    assert face.seen[1:] == ["...", "(No answer came in time.)"]
     assert "/help" in face.seen[0]
+
+
+async def test_a_stopped_answer_gives_the_prompt_back_and_the_core_is_told_that_nobody_waits():
+    face = Typed("hi", "bye")
+    platform = ConsolePlatform(face, ME)
+    core = Core()
+    core.platform = platform
+
+    async def submit(mention: Mention) -> None:
+        if mention.text == "bye":
+            await core.submit(mention)
+            return
+        message_id = await platform.post(mention, "Long", key="0", first=True)
+        assert face.ctrl_c
+        face.ctrl_c()
+        with pytest.raises(Gone):
+            await platform.edit(mention, message_id, "Long story")
+        with pytest.raises(Gone):
+            await platform.post(mention, "Long story", key="0/anew", first=True)
+        await platform.working(mention, on=False)
+
+    await platform.listen(submit)
+    assert face.seen == ["...", "Long", "((stopped))", "...", "...", "You said bye."]
+    assert face.shown[-1] == "You said bye."
+    assert not platform.failed
+
+
+async def test_threads_of_two_sessions_have_different_names_that_are_words():
+    faces = [Typed("hi", "/new", "/new") for _ in range(10)]
+    for face in faces:
+        await chatted(face, Core())
+    names = {name for face in faces for name in face.threads}
+    assert len(names) == 30
+    assert all(name.isalpha() for name in names)
+
+
+async def test_going_to_a_thread_that_is_not_of_this_session_is_said():
+    face = Typed("/switch wrok", "/switch wrok")
+    await chatted(face, Core())
+    assert face.seen == ["(This is a new thread wrok, or one of an earlier day.)"]
 
 
 async def test_an_answer_to_a_question_of_an_earlier_session_does_not_disturb():
     face = Typed()
     platform = ConsolePlatform(face, ME)
     old = Mention("console:old-1", Place("console", "local", "terminal", "t", "thread"), ME, "hi", "old-1", 0)
-    message_id = await platform.post(old, "late", key="k", first=True)
-    await platform.edit(old, message_id, "late text")
+    with pytest.raises(Gone):
+        await platform.post(old, "late", key="k", first=True)
+    with pytest.raises(Gone):
+        await platform.edit(old, "old-2", "late text")
     await platform.working(old, on=True)
     await platform.working(old, on=False)
-    await platform.delete(old, message_id)
-    await platform.delete(old, message_id)
+    await platform.delete(old, "old-2")
     assert await platform.backfill(old, limit=5) == ()
     assert (face.seen, face.shown) == ([], [])
 
@@ -177,7 +228,7 @@ async def test_parts_of_one_answer_are_shown_as_one_text():
         await platform.working(mention, on=False)
 
     await platform.listen(submit)
-    assert face.seen == ["one\n\ntwo"]
+    assert face.seen == ["...", "one\n\ntwo"]
     assert not platform.connected
 
 

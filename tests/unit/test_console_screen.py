@@ -3,13 +3,10 @@
 import asyncio
 import io
 import os
-import pty
 import re
 import stat
 import sys
-import termios
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,8 +18,7 @@ from rich.console import Console
 from adapters.console.adapter import ConsolePlatform, at_terminal
 from adapters.console.screen import Screen, history_at
 from bot.events import Mention
-
-ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+from tests.terminal import Terminal
 
 
 @pytest.fixture
@@ -198,42 +194,23 @@ async def test_a_remark_beside_the_input_line_is_printed_above_it(keyboard: Pipe
     assert permanent(out.getvalue()).split() == ["before", "beside"]
 
 
-class Outside:
-    """The other end of a pseudo-terminal: what stands on it so far, and how to wait for more."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-        self.text = ""
-        os.set_blocking(descriptor, False)
-
-    async def until(self, pattern: str) -> None:
-        loop = asyncio.get_running_loop()
-        more = asyncio.Event()
-        loop.add_reader(self.descriptor, more.set)
-        try:
-            async with asyncio.timeout(20):
-                while not re.search(pattern, ANSI.sub("", self.text), re.DOTALL):
-                    await more.wait()
-                    more.clear()
-                    self.read()
-        finally:
-            loop.remove_reader(self.descriptor)
-
-    def read(self) -> None:
-        with suppress(BlockingIOError):
-            data = os.read(self.descriptor, 65536)
-            self.text += data.decode(errors="replace")
-            if b"\x1b[6n" in data:
-                os.write(self.descriptor, b"\x1b[1;1R")  # where the cursor is
+async def test_ctrl_c_in_an_answer_stops_it_and_what_was_typed_before_is_at_the_prompt(keyboard: PipeInput):
+    face = screen(keyboard, io.StringIO())
+    stopped = asyncio.Event()
+    with face.stoppable(stopped.set):
+        keyboard.send_text("ahead\x03")
+        async with asyncio.timeout(20):
+            await stopped.wait()
+    keyboard.send_text("\r")
+    assert await face.line("t") == "ahead"
 
 
 async def test_a_chat_on_a_real_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    outer, inner = pty.openpty()
-    termios.tcsetwinsize(inner, (24, 80))
+    terminal = Terminal()
     monkeypatch.setenv("TERM", "xterm")
     with (
-        os.fdopen(inner, "r", closefd=False) as stdin,
-        os.fdopen(os.dup(inner), "w", buffering=1) as stdout,
+        os.fdopen(terminal.inner, "r", closefd=False) as stdin,
+        os.fdopen(os.dup(terminal.inner), "w", buffering=1) as stdout,
     ):
         monkeypatch.setattr(sys, "stdin", stdin)
         monkeypatch.setattr(sys, "stdout", stdout)
@@ -247,14 +224,12 @@ async def test_a_chat_on_a_real_terminal(tmp_path: Path, monkeypatch: pytest.Mon
             await platform.working(mention, on=False)
 
         listening = asyncio.create_task(platform.listen(submit))
-        outside = Outside(outer)
-        await outside.until(" >")
-        os.write(outer, b"good morning\r")
-        await outside.until(r"Hello.*You said good morning\..* >")
-        os.write(outer, b"/quit\r")
+        await terminal.until(" >")
+        terminal.type("good morning\r")
+        await terminal.until(r"Hello.*You said good morning\..* >")
+        terminal.type("/quit\r")
         async with asyncio.timeout(20):
             await listening
         assert not platform.failed
-    os.close(outer)
-    os.close(inner)
+    terminal.close()
     assert "good morning" in (tmp_path / "chat_history").read_text()

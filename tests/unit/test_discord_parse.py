@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.discord.directory import THREADS_MAX, Directory, Guild, Thread
+from adapters.discord.directory import THREADS_MAX, Directory, Guild
 from adapters.discord.parse import Around, history, mention, sent_at
 from bot.events import File, Mention, dump, load
 
@@ -149,13 +149,13 @@ def test_a_direct_message_is_addressed_without_a_mention() -> None:
 
 
 class TestThreads:
-    THREADS: ClassVar[dict[str, Any]] = {"threads": {THREAD: Thread(CHANNEL, BOB)}}
+    THREADS: ClassVar[dict[str, Any]] = {"threads": {THREAD: BOB}}
 
     def test_a_mention_in_a_thread_stands_in_it(self) -> None:
         found = read(message(channel_id=THREAD), **self.THREADS)
-        assert (found.place.channel, found.place.thread, found.place.kind) == (CHANNEL, THREAD, "thread")
+        assert (found.place.channel, found.place.thread, found.place.kind) == (THREAD, THREAD, "thread")
         assert (found.addressed, found.others, found.reply_to) == (True, (BOB,), None)
-        assert found.conversation == f"discord:{GUILD}:{CHANNEL}:{THREAD}"
+        assert found.conversation == f"discord:{GUILD}:{THREAD}:{THREAD}"
 
     def test_a_follow_up_is_not_addressed(self) -> None:
         assert not read(message("go on", channel_id=THREAD), **self.THREADS).addressed
@@ -163,30 +163,45 @@ class TestThreads:
     def test_an_image_alone_is_a_follow_up(self) -> None:
         assert read(message("", channel_id=THREAD, attachments=[IMAGE]), **self.THREADS).files == (IMAGE_FILE,)
 
-    @pytest.mark.parametrize("content", ["", "  ", f"<@{BOB}> you?", "<@&77> all of you"])
-    def test_the_unreadable_and_what_opens_to_others_is_no_follow_up(self, content: str) -> None:
-        assert mention(message(content, channel_id=THREAD), around(**self.THREADS)) is None
-
-    def test_a_reply_to_somebody_else_is_no_follow_up(self) -> None:
+    @pytest.mark.parametrize("content", ["", "  "])
+    def test_the_unreadable_is_no_follow_up(self, content: str) -> None:
         answered = {"type": 19, "message_reference": {"message_id": "1"}, "referenced_message": QUOTED}
-        assert mention(message("right", channel_id=THREAD, **answered), around(**self.THREADS)) is None
+        assert mention(message(content, channel_id=THREAD), around(**self.THREADS)) is None
+        assert mention(message(content, channel_id=THREAD, **answered), around(**self.THREADS)) is None
 
-    def test_a_reply_to_the_bot_is_a_follow_up(self) -> None:
+    @pytest.mark.parametrize(
+        ("content", "other"), [(f"<@{BOB}> you?", BOB), (f"and <@!{BOB}>?", BOB), ("<@&77> all of you", "77")]
+    )
+    def test_talk_to_others_tells_that_they_take_part(self, content: str, other: str) -> None:
+        found = read(message(content, channel_id=THREAD), threads={THREAD: ANN})
+        assert (found.addressed, found.others) == (False, (other,))
+
+    def test_a_reply_to_somebody_else_tells_that_they_take_part(self) -> None:
+        answered = {"type": 19, "message_reference": {"message_id": "1"}, "referenced_message": QUOTED}
+        found = read(message("right", channel_id=THREAD, **answered), threads={THREAD: ANN})
+        assert (found.addressed, found.others) == (False, (BOB,))
+
+    def test_a_question_about_somebody_does_not_make_them_take_part(self) -> None:
+        assert read(message(f"<@{BOT}> who is <@{BOB}>?", channel_id=THREAD), threads={THREAD: ANN}).others == ()
+
+    def test_a_reply_to_the_bot_is_for_the_bot(self) -> None:
         own = message("mine", author=user(BOT, "routernesia", bot=True))
         answered = {"type": 19, "message_reference": {"message_id": "1"}, "referenced_message": own}
         found = read(message("right", channel_id=THREAD, **answered), **self.THREADS)
-        assert (found.text, found.reply_to) == ("right", None)
+        assert (found.text, found.reply_to, found.addressed) == ("right", None, True)
+        found = read(message(f"<@{BOB}> look", channel_id=THREAD, **answered), **self.THREADS)
+        assert (found.addressed, found.others) == (False, (BOB,))
 
     def test_an_unknown_thread_is_told_by_the_payload_if_it_says_so(self) -> None:
         found = read(message(channel_id=THREAD, channel_type=11))
-        assert (found.place.channel, found.place.thread) == (THREAD, THREAD)
+        assert found.conversation == read(message(channel_id=THREAD), **self.THREADS).conversation
 
     def test_an_unknown_channel_is_treated_as_a_channel(self) -> None:
         assert read(message(channel_id=THREAD)).place.kind == "channel"
 
     def test_the_starter_is_no_other_when_they_ask_themselves_or_are_the_bot(self) -> None:
         for owner in (ANN, BOT, ""):
-            assert read(message(channel_id=THREAD), threads={THREAD: Thread(CHANNEL, owner)}).others == ()
+            assert read(message(channel_id=THREAD), threads={THREAD: owner}).others == ()
 
 
 class TestQuotes:
@@ -210,6 +225,14 @@ class TestQuotes:
     def test_the_bots_own_words_are_not_quoted_back(self) -> None:
         own = QUOTED | {"author": user(BOT, "routernesia", bot=True)}
         assert read(message(**self.REPLY, referenced_message=own)).text == "hi"
+
+    @pytest.mark.parametrize(("content", "heard"), [("and then?", True), ("", False), (f"<@{BOB}> look", False)])
+    def test_a_reply_to_the_bot_with_its_ping_off_is_for_the_bot_where_it_can_be_read(
+        self, content: str, heard: bool
+    ) -> None:
+        own = QUOTED | {"author": user(BOT, "routernesia", bot=True)}
+        found = mention(message(content, **self.REPLY, referenced_message=own), around())
+        assert (found is not None and found.addressed) == heard
 
     def test_a_reply_to_a_deleted_message_still_names_it(self) -> None:
         found = read(message(**self.REPLY, referenced_message=None))
@@ -275,7 +298,7 @@ class TestDirectory:
         channel = {"id": CHANNEL, "type": 0, "name": "general", "guild_id": GUILD}
         thread = {"id": THREAD, "type": 11, "name": "t", "guild_id": GUILD, "parent_id": CHANNEL, "owner_id": ANN}
         tell["GUILD_CREATE"]({"id": GUILD, "channels": [channel], "threads": [thread], "roles": [{"id": "1"}, role]})
-        assert directory.guild(GUILD) == Guild({CHANNEL: "general", THREAD: "t"}, {THREAD: Thread(CHANNEL, ANN)}, ROLE)
+        assert directory.guild(GUILD) == Guild({CHANNEL: "general", THREAD: "t"}, {THREAD: ANN}, ROLE)
 
         tell["CHANNEL_UPDATE"](channel | {"name": "lobby"})
         tell["THREAD_DELETE"]({"id": THREAD, "guild_id": GUILD})

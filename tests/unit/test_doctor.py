@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.doctor import core, durability, guarded, redis_findings, settings_findings
+from adapters.discord.settings import DiscordSettings
+from bot.doctor import NO_KEY, NO_PLATFORM, core, durability, guarded, redis_findings, settings_findings
 from bot.errors import ConfigError, StoreError, Unauthorized
 from bot.platform import Finding
 from bot.settings import load
@@ -77,11 +78,42 @@ async def test_a_service_that_is_down_is_a_finding_and_the_others_are_checked():
     async def refused() -> list[Finding]:
         raise Unauthorized("401; check COMPLETIONS_API_KEY")
 
-    config = load(env_file=NOWHERE, environ={"REDIS_URL": "redis://h"})
+    environ = {"REDIS_URL": "redis://h", "COMPLETIONS_API_KEY": "k", "DISCORD_TOKEN": "t"}
+    config = load((DiscordSettings,), env_file=NOWHERE, environ=environ)
     found = await core(config, redis=away, completions=refused)
     assert [one.level for one in found] == ["ok", "fail", "fail"]
     assert "REDIS_URL" in found[1].todo
     assert found[2].what == "Completions API: 401; check COMPLETIONS_API_KEY"
+
+
+async def test_with_nothing_set_that_is_said_and_the_model_is_not_asked():
+    async def good() -> Mapping[str, object]:
+        return GOOD
+
+    async def never() -> list[Finding]:
+        raise AssertionError("asked without a key")
+
+    found = await core(load(env_file=NOWHERE, environ={}), redis=good, completions=never)
+    assert [one for one in found if one.level == "fail"] == [NO_KEY, NO_PLATFORM]
+
+
+async def test_a_server_of_ones_own_is_asked_without_a_key():
+    async def good() -> Mapping[str, object]:
+        return GOOD
+
+    async def fine() -> list[Finding]:
+        return [Finding("ok", "y")]
+
+    config = load(env_file=NOWHERE, environ={"COMPLETIONS_BASE_URL": "http://127.0.0.1:1/v1"})
+    found = await core(config, redis=good, completions=fine)
+    assert found[-1] == Finding("ok", "Completions API: y")
+    assert [one.what for one in found if one.level == "warn"] == ["COMPLETIONS_API_KEY is not set"]
+
+
+def test_a_name_in_the_system_prompt_that_nothing_fills_in_is_warned_of():
+    environ = {"SYSTEM_PROMPT": "You are {bot} of {team}, on {platform}; {team} writes {} and {1}."}
+    _, strange = settings_findings(load(env_file=NOWHERE, environ=environ))
+    assert (strange.level, strange.what) == ("warn", "SYSTEM_PROMPT: {team} stays as it is")
 
 
 async def test_a_check_that_works_passes_its_findings_on():

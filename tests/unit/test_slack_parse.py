@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.slack.mrkdwn import commonmark
-from adapters.slack.parse import Identity, Json, mention, message
+from adapters.slack.parse import Identity, Json, mention, message, named_in
 from bot.events import Author, File, Mention, Place, dump, load
 
 ME = Identity("T1", "UBOT", "BBOT")
@@ -115,8 +115,30 @@ def test_a_follow_up_in_a_thread_is_not_addressed() -> None:
 
 
 @pytest.mark.parametrize("text", ["<@U2> you know this", "  <@U2|zoe>: look", "<!here> look", "<!subteam^S1> look"])
-def test_a_follow_up_that_calls_someone_else_is_nothing(text: str) -> None:
-    assert mention(payload(thread_ts="1.2", text=text, blocks=...), ME) is None
+def test_a_follow_up_that_calls_someone_else_counts_that_one_and_is_not_addressed(text: str) -> None:
+    found = parsed(payload(thread_ts="1.2", text=text, blocks=..., parent_user_id="U7"))
+    assert not found.addressed
+    assert found.others[0] == "U7"
+    assert found.others[1] in ("U2", "here", "subteam^S1")
+    assert parsed(payload(thread_ts="1.2", text="<@U1> that is me", blocks=...)).others == ()
+    assert parsed(payload(thread_ts="1.2", text="I asked <@U2>", blocks=...)).others == ()
+
+
+def test_an_action_that_names_the_bot_is_for_it_and_another_is_not() -> None:
+    assert parsed(payload(subtype="me_message")).addressed
+    assert mention(payload(subtype="me_message", thread_ts="1.2", text="waves", blocks=...), ME) is None
+
+
+def test_known_names_stand_for_ids_of_authors_and_of_people_in_the_text() -> None:
+    raw = payload(text="<@UBOT> ask <@U2> and <@U3|old> or <@U4>, `<@U2>`")
+    assert named_in(raw["event"], ME) == ["U1", "U2", "U3", "U4"]
+    found = mention(raw, ME, {"U1": "Ana", "U2": "Ben <b> & Co", "U3": "Cy"})
+    assert found
+    assert found.author == Author("U1", "Ana")
+    assert found.text == "ask @Ben <b> & Co and @Cy or @U4, `@Ben <b> & Co`"
+    line = message({"ts": TS, "user": "U2", "text": "hi <@U1>"}, ME, {"U1": "Ana", "U2": "Ben"})
+    assert line
+    assert (line.author.name, line.text) == ("Ben", "hi @Ana")
 
 
 def test_a_follow_up_that_calls_someone_else_and_the_bot_is_for_the_bot() -> None:
@@ -161,10 +183,7 @@ def test_rich_text_nested_without_end_is_left_alone() -> None:
         {"hidden": True},
         {"type": "reaction_added"},
         {"type": ...},
-        *(
-            {"subtype": subtype}
-            for subtype in ("message_changed", "message_deleted", "bot_message", "channel_join", "me_message")
-        ),
+        *({"subtype": subtype} for subtype in ("message_changed", "message_deleted", "bot_message", "channel_join")),
     ],
 )
 def test_what_is_not_for_the_bot_is_nothing(event: Json) -> None:

@@ -51,7 +51,10 @@ def test_what_would_call_people_is_made_harmless(sequence: str, around: str) -> 
         "`![a](https://x.y/z.png)`",
         "```\n![a](https://x.y/z.png)\n```",
         "| a | b |\n|---|---|\n| 1 | 2 |",
-        "![unfinished](https://x.y",
+        "[x.y](https://x.y/a), [docs of python.org](https://docs.python.org/3/), [README.md](https://x.y)",
+        "[asyncio.timeout](https://docs.python.org), [a][1], [x](https://x.y 'title'), - [ ] todo, a[0](b)",
+        "`<img src='x'>` and ```\n<img>\n``` and `[https://good.example](https://evil.example)`",
+        "[1]: https://x.y/",
         "user@example.org #1 !",
         "",
     ],
@@ -71,10 +74,36 @@ def test_everything_else_stays_as_it_is(text: str) -> None:
         ("![a](https://x.y@evil.z/)", "[a (evil.z)](https://x.y@evil.z/)"),
         ("![a](https://" + "x" * 80 + ")", "[a](https://" + "x" * 80 + ")"),
         ("![a](https://ü.y/)", "[a](https://ü.y/)"),
+        ("![a](<https://x.y/z.png>)", "[a (x.y)](<https://x.y/z.png>)"),
+        ("![a](https://x.y/a(b)c.png)", "[a (x.y)](https://x.y/a(b)c.png)"),
+        ("![a](https://x.y/z.png 'title')", "[a (x.y)](https://x.y/z.png)"),
+        ("![a][1]", "[a][1]"),
+        ("![a]", "[a]"),
+        ("[![a](https://x.y/z.png)](https://l.y)", "[[a (x.y)](https://x.y/z.png)](https://l.y)"),
+        ("![unfinished](https://x.y", "[unfinished](https://x.y"),
+        ('<img src="https://x.y">', '&lt;img src="https://x.y">'),
+        ("<IMG>", "&lt;IMG>"),
     ],
 )
 def test_an_image_becomes_a_link_that_shows_its_host(image: str, link: str) -> None:
     assert rendered(f"see {image}.") == f"see {link}."
+
+
+@pytest.mark.parametrize(
+    ("lie", "truth"),
+    [
+        ("[https://good.com/login](https://evil.z/a)", "[https://good.com/login (evil.z)](https://evil.z/a)"),
+        ("[good.com](http://evil.z)", "[good.com (evil.z)](http://evil.z)"),
+        ("[see www.good.fr](<http://evil.z>)", "[see www.good.fr (evil.z)](<http://evil.z>)"),
+        ("[https://good.com](https://notgood.com)", "[https://good.com (notgood.com)](https://notgood.com)"),
+        ("[https://good.com](https://evil.ü)", "[https://good.com (another address)](https://evil.ü)"),
+        ("<https://evil.z|https://good.com>", "<https://evil.z|https://good.com (evil.z)>"),
+        ("[https://good.com][1]", "https://good.com "),
+        ("[https://good.com]", "https://good.com "),
+    ],
+)
+def test_a_label_that_claims_another_host_gets_the_real_one(lie: str, truth: str) -> None:
+    assert rendered(f"see {lie}.") == f"see {truth}."
 
 
 PIECES = st.sampled_from(
@@ -95,6 +124,12 @@ PIECES = st.sampled_from(
         "a",
         "](",
         "https://x.y/",
+        "www.a.com",
+        "|",
+        "]",
+        "(",
+        "'",
+        "<img",
         ")",
         '"',
         "😀",
@@ -123,7 +158,31 @@ def test_the_length_is_exact_where_nothing_is_an_image() -> None:
     assert length("<!here> 😀 <a>") == utf16_length(rendered("<!here> 😀 <a>")) == 3 + len("<!here> ") + 2 + len(" <a>")
 
 
-@pytest.mark.parametrize("part", ["<", "< ", "![", "![a](", "`", "```", "<!", "![a](b ", '![a](b "', "[", "\u200b"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "<",
+        "< ",
+        "![",
+        "![a](",
+        "`",
+        "```",
+        "<!",
+        "![a](b ",
+        '![a](b "',
+        "[",
+        "\u200b",
+        "[a](<",
+        "[a](b(",
+        "[a](b '",
+        "<https://a|",
+        "[www.",
+        "www.a.",
+        "a.",
+        "<img",
+        "[a](b) ",
+    ],
+)
 def test_rendering_takes_time_in_proportion_to_the_text(part: str) -> None:
     text = part * (100_000 // len(part))
     began = time.process_time()

@@ -13,9 +13,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bot import app, settings, store
-from bot.errors import ConfigError
+from bot.errors import ConfigError, Unreachable
 from tests.fakes.completions import FakeCompletions, Text, status
 from tests.running import KEY, Services, services
+from tests.subprocesses import environment, started
+from tests.terminal import Terminal
+from tests.until import until
 
 
 def configured(outside: Services, tmp_path: Path, **more: str) -> settings.Config:
@@ -70,6 +73,22 @@ async def test_invite_prints_the_link_of_the_tokens_application(tmp_path: Path) 
     assert link.startswith("https://discord.com/oauth2/authorize?")
 
 
+async def test_invite_says_what_to_check_when_discord_cannot_be_asked(tmp_path: Path) -> None:
+    environ = {"DISCORD_TOKEN": "t.o.k", "DISCORD_API_URL": "http://127.0.0.1:1/api"}
+    config = settings.load(app.ADAPTER_SETTINGS, env_file=tmp_path / "none", environ=environ)
+    with pytest.raises(Unreachable, match="DISCORD_API_URL"):
+        await app.invite(config)
+
+
+async def test_run_says_on_a_line_each_what_every_platform_refused(tmp_path: Path) -> None:
+    async with services() as outside:
+        env = environment(outside, DATA_DIR=str(tmp_path), SLACK_BOT_TOKEN="xoxb-wrong", DISCORD_TOKEN="wrong")
+        async with started(env, folder=tmp_path) as bot:
+            assert await asyncio.wait_for(bot.process.wait(), 30) == 2
+            await until(lambda: bot.output.count("routernesia-bot: ") == 2)
+        assert bot.events("draining") == []
+
+
 def test_the_manifest_of_either_transport_is_printed() -> None:
     assert "socket_mode_enabled: true" in app.manifest(url=None, as_json=False)
     assert "https://bot.example.com/slack/events" in app.manifest(url="https://bot.example.com", as_json=True)
@@ -103,6 +122,31 @@ async def command(*words: str, **environ: str) -> AsyncGenerator[asyncio.subproc
         await process.communicate()
 
 
+@asynccontextmanager
+async def at_terminal(*words: str, **environ: str) -> AsyncGenerator[tuple[asyncio.subprocess.Process, Terminal]]:
+    """`python -m bot` on a terminal of its own, where Ctrl-C is a signal."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    screen = Terminal()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+        "os.execv(sys.executable, [sys.executable, '-m', 'bot', *sys.argv[1:]])",
+        *words,
+        env={**inherited, "TERM": "xterm", **environ},
+        stdin=screen.inner,
+        stdout=screen.inner,
+        stderr=screen.inner,
+    )
+    try:
+        yield process, screen
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        screen.close()
+
+
 async def said(environ: Mapping[str, str], lines: str) -> tuple[int, str, str]:
     """The exit code and the outputs of a chat fed from a pipe."""
     async with command("chat", **environ) as process:
@@ -129,6 +173,41 @@ class TestChat:
             contents = [[one["content"] for one in request.messages[1:]] for request in server.requests]
         assert (code, out.split()) == (0, ["One.", "Two.", "Three."])
         assert contents == [["my name is Ana"], ["my name is Ana", "One.", "who am I?"], ["who am I?"]]
+
+    async def test_a_question_of_a_session_that_broke_off_is_not_asked_of_the_model_again(self, tmp_path: Path) -> None:
+        async with FakeCompletions(key=KEY) as server:
+            server.answers = [Text("Never " * 1000, tokens_per_s=20), Text("Fine.")]
+            environ = {"COMPLETIONS_BASE_URL": server.base_url, "COMPLETIONS_API_KEY": KEY, "DATA_DIR": str(tmp_path)}
+            async with command("chat", **environ) as process:
+                assert process.stdin is not None
+                process.stdin.write(b"write a poem\n")
+                await until(lambda: server.requests)
+                process.kill()
+                await process.wait()
+            code, out, _ = await said(environ, "hello\n")
+            asked = [request.messages[-1]["content"] for request in server.requests]
+        assert (code, out.split()) == (0, ["Fine."])
+        assert asked == ["write a poem", "hello"]
+
+    async def test_ctrl_c_stops_the_answer_and_its_request_and_the_next_question_is_answered(
+        self, tmp_path: Path
+    ) -> None:
+        async with FakeCompletions(key=KEY) as server:
+            server.answers = [Text("verse " * 1000, tokens_per_s=20), Text("Fine.")]
+            environ = {"COMPLETIONS_BASE_URL": server.base_url, "COMPLETIONS_API_KEY": KEY, "DATA_DIR": str(tmp_path)}
+            async with at_terminal("chat", **environ) as (process, screen):
+                await screen.until(" >")
+                screen.type("write a poem\r")
+                await screen.until("verse verse")
+                screen.type("\x03")
+                await screen.until(r"\(stopped\).* >")
+                await until(lambda: server.requests[0].went_away)
+                screen.type("hello\r")
+                await screen.until(r"Fine\..* >")
+                screen.type("\x04")
+                assert await asyncio.wait_for(process.wait(), 20) == 0
+                assert "mention_failed" not in screen.all
+            assert len(server.requests) == 2
 
     async def test_an_unanswered_question_is_said_and_counted_in_the_exit_code(self, tmp_path: Path) -> None:
         async with FakeCompletions(key=KEY) as server:

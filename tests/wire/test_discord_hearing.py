@@ -60,6 +60,22 @@ async def test_a_reply_with_its_ping_on_is_a_mention_that_names_what_it_answers(
     assert heard.mentions[1].text == "and then?"
 
 
+async def test_a_reply_with_its_ping_off_is_heard_where_its_content_may_be_read(
+    fake: FakeDiscord, heard: Heard
+) -> None:
+    for content in (True, False):
+        fake.content = content
+        async with hearing(fake, heard) as platform:
+            fake.mention(fake.channel, fake.ann, "one")
+            await fake.until(lambda: heard.mentions)
+            answer = await platform.post(heard.mentions[0], "an answer", key=f"k{content}", first=True)
+            fake.say(fake.channel, fake.ann, "quietly", reply_to=answer, ping=False)
+            fake.mention(fake.channel, fake.ann, "last")
+            await fake.until(lambda: heard.mentions[-1].text == "last")
+        assert [mention.text for mention in heard.mentions] == ["one", *(["quietly"] if content else []), "last"]
+        heard.mentions.clear()
+
+
 async def test_a_mention_of_the_bots_own_role_counts_as_a_mention(fake: FakeDiscord, heard: Heard) -> None:
     async with hearing(fake, heard):
         fake.say(fake.channel, fake.ann, f"<@&{fake.role}> help")
@@ -88,11 +104,11 @@ async def test_a_thread_is_a_place_of_its_own_and_goes_on_without_mentions(fake:
         fake.say(thread, fake.ann, "go on")
         fake.say(thread, fake.ann, f"<@{fake.bob['id']}> not you")
         fake.say(thread, fake.ann, "and on")
-        await fake.until(lambda: len(heard.mentions) == 3)
+        await fake.until(lambda: len(heard.mentions) == 4)
     first = heard.mentions[0]
-    assert (first.place.channel, first.place.thread, first.place.kind) == (fake.channel, thread, "thread")
+    assert (first.place.thread, first.place.kind) == (thread, "thread")
     assert first.others == (fake.bob["id"],)
-    assert [mention.addressed for mention in heard.mentions] == [True, False, False]
+    assert [mention.addressed for mention in heard.mentions] == [True, False, False, False]
     assert len({mention.conversation for mention in heard.mentions}) == 1
 
 
@@ -101,7 +117,7 @@ async def test_threads_that_existed_before_are_known_from_the_greeting(fake: Fak
     async with hearing(fake, heard):
         fake.mention(thread, fake.ann, "hello")
         await fake.until(lambda: heard.mentions)
-    assert heard.mentions[0].place.channel == fake.channel
+    assert heard.mentions[0].place.thread == thread
 
 
 async def test_fifty_quick_messages_of_a_channel_keep_their_order_past_a_slow_store(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -168,8 +169,9 @@ async def test_an_outcome_that_cannot_be_read_back_is_ambiguous_and_recovers(
     mention = asked(slack)
     slack.fail("chat.postMessage", "reset_after")
     slack.fail("conversations.replies", fault)
-    with pytest.raises(Ambiguous):
+    with pytest.raises(Ambiguous) as caught:
         await platform.post(mention, "old", key="k", first=True)
+    assert caught.value.retry_after_s == (3.0 if fault == "429:3" else 0.0)
     ts = await platform.post(mention, "new", key="k", first=True, recover=True)
     [answer] = slack.answers("C1")
     assert (answer["ts"], answer["text"]) == (ts, "new")
@@ -231,7 +233,7 @@ async def test_a_recovery_that_cannot_read_posts_nothing(
     assert not slack.answers("C1")
 
 
-@pytest.mark.parametrize(("fault", "error"), [("500", Ambiguous), ("429:2", RateLimited), ("message_not_found", Gone)])
+@pytest.mark.parametrize(("fault", "error"), [("500", Ambiguous), ("429:0", RateLimited), ("message_not_found", Gone)])
 async def test_a_recovery_whose_correction_fails_says_so(
     slack: FakeSlack, platform: SlackPlatform, fault: str, error: type[PlatformError]
 ) -> None:
@@ -303,7 +305,7 @@ async def test_a_refused_post_was_not_posted_and_says_what_to_do(
 
 @pytest.mark.parametrize(
     ("fault", "error"),
-    [("reset_after", Unreachable), ("500", Unreachable), ("message_not_found", Gone), ("429:1", RateLimited)],
+    [("reset_after", Unreachable), ("500", Unreachable), ("message_not_found", Gone), ("429:0", RateLimited)],
 )
 async def test_a_failed_edit_may_simply_be_repeated(
     slack: FakeSlack, platform: SlackPlatform, fault: str, error: type[PlatformError]
@@ -333,13 +335,43 @@ async def test_a_slack_that_cannot_be_reached_did_nothing(slack: FakeSlack, plat
 
 
 async def test_the_fakes_own_rate_limit_reaches_the_core(platform: SlackPlatform, slack: FakeSlack) -> None:
-    slack.rates = True
     mention = asked(slack)
     for number in range(4):
         await platform.post(mention, "hi", key=str(number), first=False)
     with pytest.raises(RateLimited) as caught:
         await platform.post(mention, "hi", key="one too many", first=False)
     assert caught.value.retry_after_s >= 1
+
+
+async def test_a_limit_on_updates_is_remembered_for_every_message(slack: FakeSlack, platform: SlackPlatform) -> None:
+    mention = asked(slack)
+    first = await platform.post(mention, "one", key="1", first=True)
+    second = await platform.post(mention, "two", key="2", first=False)
+    slack.fail("chat.update", "429:30")
+    for ts in (first, second):
+        with pytest.raises(RateLimited) as caught:
+            await platform.edit(mention, ts, "new")
+        assert 20 < caught.value.retry_after_s <= 30
+    assert slack.counts()["chat.update"] == 1
+
+
+async def test_a_post_into_a_thread_must_name_its_root(slack: FakeSlack, platform: SlackPlatform) -> None:
+    root = asked(slack)
+    reply = again(slack, root)
+    wrong = replace(reply, place=replace(reply.place, thread=reply.message_id))
+    with pytest.raises(Rejected, match="invalid_thread_ts"):
+        await platform.post(wrong, "hi", key="k", first=True)
+
+
+async def test_the_pace_widens_with_the_answers_on_their_way(slack: FakeSlack, platform: SlackPlatform) -> None:
+    mentions = [asked(slack, channel=f"C{number}") for number in range(7)]
+    assert platform.limits.edit_every_s == 3.0
+    for mention in mentions:
+        await platform.post(mention, "hi", key=mention.message_id, first=True)
+    assert platform.limits.edit_every_s == pytest.approx(12.0)
+    for mention in mentions[1:]:
+        await platform.working(mention, on=False)
+    assert platform.limits.edit_every_s == 3.0
 
 
 async def test_working_shows_a_status_that_the_answer_clears(slack: FakeSlack, platform: SlackPlatform) -> None:
@@ -395,17 +427,48 @@ async def test_backfill_gives_the_thread_before_the_mention(slack: FakeSlack, pl
     assert await platform.backfill(mention, limit=0) == ()
 
 
-@pytest.mark.parametrize("fault", ["missing_scope", "429:60", "500", "html", "thread_not_found"])
+def again(slack: FakeSlack, root: Mention) -> Mention:
+    """A later mention in the thread of an earlier one."""
+    ts = slack.store("C1", "U1", "again", thread_ts=root.message_id)
+    return Mention("e", root.place, root.author, "again", ts, float(ts))
+
+
+@pytest.mark.parametrize("fault", ["missing_scope", "not_in_channel", "thread_not_found", "invalid_arguments"])
 async def test_backfill_gives_nothing_where_slack_shows_nothing(
     slack: FakeSlack, platform: SlackPlatform, fault: str
 ) -> None:
     root = asked(slack)
     assert await platform.backfill(root, limit=50) == ()
     assert slack.counts()["conversations.replies"] == 0
-    ts = slack.store("C1", "U1", "again", thread_ts=root.message_id)
-    mention = Mention("e", root.place, root.author, "again", ts, float(ts))
     slack.fail("conversations.replies", fault)
-    assert await platform.backfill(mention, limit=50) == ()
+    assert await platform.backfill(again(slack, root), limit=50) == ()
+
+
+@pytest.mark.parametrize(("fault", "error"), [("429:60", RateLimited), ("500", Unreachable), ("html", Unreachable)])
+async def test_a_thread_that_cannot_be_read_now_can_be_read_later(
+    slack: FakeSlack, platform: SlackPlatform, fault: str, error: type[PlatformError]
+) -> None:
+    mention = again(slack, asked(slack))
+    slack.fail("conversations.replies", fault)
+    with pytest.raises(error):
+        await platform.backfill(mention, limit=50)
+    assert [line.text for line in await platform.backfill(mention, limit=50)] == ["a question"]
+
+
+async def test_a_thread_that_is_too_long_to_read_is_none(slack: FakeSlack, platform: SlackPlatform) -> None:
+    root = asked(slack)
+    for _ in range(12):
+        slack.store("C1", "U2", "noise", thread_ts=root.message_id)
+    slack.page_max = 1
+    assert await platform.backfill(again(slack, root), limit=50) == ()
+
+
+async def test_a_threads_people_have_names(slack: FakeSlack, platform: SlackPlatform) -> None:
+    slack.names = {"U1": "Ana", "U2": "Ben"}
+    root = asked(slack)
+    slack.store("C1", "U2", "ask <@U1>", thread_ts=root.message_id)
+    lines = await platform.backfill(again(slack, root), limit=50)
+    assert [(line.author.name, line.text) for line in lines] == [("Ana", "a question"), ("Ben", "ask @Ana")]
 
 
 # doctor

@@ -204,6 +204,61 @@ async def test_a_follow_up_in_a_thread_is_offered_as_not_addressed(slack: FakeSl
     assert inbox.taken[0].others == ("U1",)
 
 
+async def test_people_are_named_and_a_known_name_costs_no_call(slack: FakeSlack) -> None:
+    inbox = Inbox()
+    slack.names = {"U1": "Ana", "U2": "Ben"}
+    async with listening(slack, inbox):
+        for _ in range(3):
+            await slack.mention("C1", "U1", "ask <@U2> or <@U404>")
+        await until(lambda: len(inbox.taken) == 6)
+    assert {(one.author.name, one.text) for one in inbox.taken} == {("Ana", "ask @Ben or @U404")}
+    assert slack.counts()["users.info"] == 3
+
+
+async def test_a_slow_look_up_delays_nobody_and_is_there_for_the_next_message(slack: FakeSlack) -> None:
+    inbox = Inbox()
+    slack.names = {"U1": "Ana"}
+    slack.resend_after_s = BOUND_S
+    async with listening(slack, inbox):
+        slack.latency_s = 0.5
+        await slack.dm("U1", "hi")
+        await until(lambda: len(inbox.taken) == 1)
+        assert slack.counts()["users.info"] == 0  # not answered yet
+        await until(lambda: slack.counts()["users.info"] == 1)
+        for number in (2, 3):  # the answer to the look-up may still be on its way at the first of them
+            await slack.dm("U1", "hi")
+            await until(lambda number=number: len(inbox.taken) == number)
+    assert (inbox.taken[0].author.name, inbox.taken[-1].author.name) == ("U1", "Ana")
+
+
+async def test_without_the_scope_for_names_there_are_ids_and_one_call(
+    slack: FakeSlack, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    inbox = Inbox()
+    slack.names = {"U1": "Ana"}
+    slack.scopes.remove("users:read")
+    async with listening(slack, inbox):
+        for _ in range(2):
+            await slack.dm("U1", "hi")
+        await until(lambda: len(inbox.taken) == 2)
+    assert {one.author.name for one in inbox.taken} == {"U1"}
+    assert slack.counts()["users.info"] == 1
+    assert [record.message for record in caplog.records].count("slack_names_unavailable") == 1
+
+
+async def test_what_the_bot_does_itself_comes_back_as_events_and_is_nothing(slack: FakeSlack) -> None:
+    inbox = Inbox()
+    async with listening(slack, inbox) as platform:
+        await slack.dm("U1", "hi")
+        await until(lambda: len(inbox.taken) == 1)
+        ts = await platform.post(inbox.taken[0], "one", key="k", first=True)
+        await platform.edit(inbox.taken[0], ts, "two")
+        await platform.delete(inbox.taken[0], ts)
+        await until(lambda: len(slack.entries("ack")) == 4)
+    assert inbox.offered == 1
+
+
 async def test_a_refresh_replaces_the_socket_before_the_old_one_goes(slack: FakeSlack) -> None:
     inbox = Inbox()
     async with listening(slack, inbox, refresh_grace_s=0.3) as platform:
@@ -316,7 +371,7 @@ async def test_a_refused_bot_token_is_a_matter_of_configuration(slack: FakeSlack
     await platform.aclose()
 
 
-@pytest.mark.parametrize("fault", ["500", "500html", "reset_before", "garbage", "html", "list"])
+@pytest.mark.parametrize("fault", ["500", "500html", "reset_before", "garbage", "html", "list", "ok"])
 async def test_a_slack_that_does_not_answer_at_the_start_is_unreachable(slack: FakeSlack, fault: str) -> None:
     slack.fail("auth.test", fault)
     platform = SlackPlatform(settings(slack))

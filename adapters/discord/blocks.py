@@ -1,0 +1,111 @@
+"""Where fences, indented code, tables and underlined headings stand among the lines of a text. Pure.
+
+Looser than CommonMark where a cut may have taken what stood before: any fence counts, however far it is indented.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from adapters.discord.tables import is_delimiter, is_row
+
+FENCE = re.compile(r"(?P<lead>(?:[ \t>]|(?:[-+*]|\d{1,9}[.)])[ \t])*+)(?P<run>`{3,}|~{3,})(?P<info>.*)")
+"""A line that may open or close a fence."""
+
+_ITEM = re.compile(r"[ \t]*(?:[-+*]|\d{1,9}[.)])[ \t]+")
+_UNDERLINE = re.compile(r" {0,3}(?:={3,}|-{3,})\s*")
+_NO_PARAGRAPH = re.compile(r"[ \t]{4}|\s*(?:$|[-+*>|#]|\d{1,9}[.)]\s|_[ \t]*_)")
+
+
+class Block(NamedTuple):
+    """Some lines and what they are; `line` is a single one that is nothing else."""
+
+    kind: Literal["fence", "code", "table", "heading", "line"]
+    lines: Sequence[str]
+
+
+def blocks(lines: Sequence[str]) -> Iterator[Block]:
+    """The text in order; all lines together are the lines given."""
+    at = margin = 0
+    while at < len(lines):
+        margin = _margin(lines, at, margin)
+        if (end := _fence_end(lines, at)) > at:
+            yield Block("fence", lines[at:end])
+        elif (end := _code_end(lines, at, margin=margin)) > at:
+            yield Block("code", lines[at:end])
+        elif (end := _table_end(lines, at)) > at:
+            yield Block("table", lines[at:end])
+        elif _is_underlined(lines, at):
+            end = at + 2
+            yield Block("heading", lines[at:end])
+        else:
+            end = at + 1
+            yield Block("line", lines[at:end])
+        at = end
+
+
+def indent(line: str) -> int:
+    """The column at which a line's text begins."""
+    return len(line[: len(line) - len(line.lstrip(" \t"))].expandtabs(4))
+
+
+def closes(opening: re.Match[str], line: str) -> bool:
+    """Whether a line ends the fence that was opened so."""
+    closing = FENCE.fullmatch(line)
+    if not closing or closing["info"].strip() or closing["lead"].strip(" \t>"):
+        return False
+    return closing["run"].startswith(opening["run"]) and closing["lead"].count(">") == opening["lead"].count(">")
+
+
+def _margin(lines: Sequence[str], at: int, before: int) -> int:
+    """Where the text of the list item around a line begins; 0 outside of lists."""
+    item = _ITEM.match(lines[at])
+    if item:
+        return len(item[0].expandtabs(4))
+    after_blank = at == 0 or not lines[at - 1].strip()
+    return min(before, indent(lines[at])) if after_blank and lines[at].strip() else before
+
+
+def _fence_end(lines: Sequence[str], start: int) -> int:
+    """Behind the last line of the fence that opens at `start`; `start` where none does."""
+    opening = FENCE.fullmatch(lines[start])
+    if not opening or (opening["run"][0] == "`" and "`" in opening["info"]):
+        return start
+    quoted = re.compile(rf"(?:[ \t]*>){{{opening['lead'].count('>')}}}")
+    for at in range(start + 1, len(lines)):
+        if closes(opening, lines[at]):
+            return at + 1
+        if not quoted.match(lines[at]):
+            return at
+    return len(lines)
+
+
+def _code_end(lines: Sequence[str], start: int, *, margin: int) -> int:
+    """Behind the code that a blank line and four more columns begin; a nested list item is no code."""
+    if start == 0 or lines[start - 1].strip() or not lines[start].strip() or _ITEM.match(lines[start]):
+        return start
+    end = start
+    for at in range(start, len(lines)):
+        if lines[at].strip():
+            if indent(lines[at]) < margin + 4:
+                break
+            end = at + 1
+    return end
+
+
+def _table_end(lines: Sequence[str], start: int) -> int:
+    """Behind the last row of the table at `start`. A cut may have taken the head: two rows are one too."""
+    headed = start + 1 < len(lines) and "|" in lines[start] and is_delimiter(lines[start + 1])
+    if not headed and not (is_row(lines[start]) and start + 1 < len(lines) and is_row(lines[start + 1])):
+        return start
+    end = start + 2
+    while end < len(lines) and (is_row(lines[end]) or (headed and "|" in lines[end])):
+        end += 1
+    return start if all(map(is_delimiter, lines[start:end])) else end
+
+
+def _is_underlined(lines: Sequence[str], at: int) -> bool:
+    """Only a paragraph of one line: of a longer one the model more likely meant to draw a rule below it."""
+    if at + 1 == len(lines) or (at and lines[at - 1].strip()) or _NO_PARAGRAPH.match(lines[at]):
+        return False
+    return bool(_UNDERLINE.fullmatch(lines[at + 1]))
