@@ -43,6 +43,9 @@ log = logging.getLogger(__name__)
 LEASE_S = 30.0
 """How long a lane stays with a silent worker. Renewed every third of it."""
 
+WAITAOF = ("WAITAOF", 1, 0)
+"""Wait for the server's own disk, for no replica's."""
+
 DURABLE_WITHIN_MS = 2000
 """How long an accept waits for the disk. Slack wants its acknowledgement within 3 s (Events API docs, 2026-11)."""
 
@@ -147,7 +150,7 @@ class Inbox:
             for arguments in batch:
                 pipe.evalsha(self._submit.sha, 1, store.PREFIX, *arguments)
             if self._waitaof:
-                pipe.execute_command("WAITAOF", 1, 0, DURABLE_WITHIN_MS)
+                pipe.execute_command(*WAITAOF, DURABLE_WITHIN_MS)
             replies = await pipe.execute(raise_on_error=False)
             if any(isinstance(reply, NoScriptError) for reply in replies):
                 # A new server, or one that was restarted, does not know the scripts.

@@ -13,7 +13,7 @@ from bot import handler as story
 from bot import store
 from bot.claim import Claim
 from bot.completions import Completions, Patience
-from bot.errors import BotError, Forbidden, RateLimited, Unreachable
+from bot.errors import BotError, Forbidden, Gone, RateLimited, Unreachable
 from bot.events import Mention, Message
 from bot.handler import Handler, Persona
 from bot.inbox import Inbox, LeaseLost
@@ -382,6 +382,15 @@ class TestAPlatformThatRefuses:
         bench.platform.faults = [Unreachable("x")] * 9
         await bench.ask(mention(1))
         assert bench.failed("undeliverable") == 1
+
+    async def test_because_somebody_removed_the_place_it_is_no_fault(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        bench.platform.faults = [Gone("deleted")] * 3
+        await bench.ask(mention(1))
+        assert bench.failed("gone") == 1
+        assert [record.levelname for record in caplog.records if record.message == "mention_failed"] in ([], ["INFO"])
+        assert await lane_is_empty(bench)
 
     async def test_the_text_people_get_a_plain_sentence_instead(self, bench: Bench, redis: Redis) -> None:
         bench.server.answers = [Text("The answer.")]

@@ -11,7 +11,7 @@ from bot import store
 from bot.claim import Claim
 from bot.errors import StoreError
 from bot.events import Author, Message
-from bot.inbox import Inbox, LeaseLost
+from bot.inbox import Inbox, LeaseLost, NotDurable
 from tests.mentions import ANA, BEN, mention
 
 
@@ -248,6 +248,46 @@ async def test_the_history_is_bounded_in_bytes_and_keeps_the_newest(inbox: Inbox
         await inbox.done(await claim_one(inbox), [said(f"{number}" * 100_000)])
     await inbox.submit(mention(9))
     assert [message.text[0] for message in (await claim_one(inbox)).history] == ["2", "3"]
+
+
+class TestAPrivateStore:
+    async def test_lanes_of_a_dead_process_can_be_taken_over_at_once(self, inbox: Inbox) -> None:
+        await inbox.take_over()
+        await inbox.submit(mention(1))
+        dead = await claim_one(inbox)
+        await inbox.take_over()
+        assert (await claim_one(inbox)).tries == 2
+        with pytest.raises(LeaseLost):
+            await inbox.done(dead)
+
+    async def test_what_waits_can_be_dropped(self, inbox: Inbox) -> None:
+        await inbox.submit(mention(1))
+        await inbox.submit(mention(2, thread="b"))
+        await inbox.drop()
+        assert await inbox.claim(5) == ([], None)
+        assert await inbox.submit(mention(3)) == "accepted"
+
+
+class TestDurability:
+    async def test_an_older_redis_without_waitaof_is_told_of_once(
+        self, inbox: Inbox, redis: Redis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("bot.inbox.WAITAOF", ("NO_SUCH_COMMAND",))
+        assert await inbox.submit(mention(1)) == "accepted"
+        assert await inbox.submit(mention(2)) == "accepted"
+        assert caplog.text.count("redis_without_waitaof") == 1
+
+    async def test_a_mention_whose_way_to_the_disk_is_unclear_is_in_the_inbox_but_not_acknowledged(
+        self, inbox: Inbox, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("bot.inbox.DURABLE_WITHIN_MS", 1)
+        await redis.execute_command("CONFIG", "SET", "appendfsync", "everysec")
+        try:
+            with pytest.raises(NotDurable):
+                await inbox.submit(mention(1))
+        finally:
+            await redis.execute_command("CONFIG", "SET", "appendfsync", "always")
+        assert (await claim_one(inbox)).event_id == "fake:W:C:1"
 
 
 class TestSpoiltContent:
