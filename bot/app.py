@@ -53,6 +53,8 @@ async def run(config: Config, *, role: "Role" = "all") -> int:
         from bot.doctor import NO_PLATFORM
 
         raise ConfigError(f"{NO_PLATFORM.what}.\n{NO_PLATFORM.todo}")
+    if role != "all" and not config.core.redis_url.get_secret_value():
+        raise ConfigError(f"--role {role} needs REDIS_URL: gateways and workers meet in one Redis.")
     stop = stopped_by(signal.SIGTERM, signal.SIGINT)
     async with Bot(config.core, chosen, role=role) as bot:
         # Modules and classes are never garbage: a full collection would walk all of them each time.

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from redis.asyncio import Redis
@@ -98,6 +99,15 @@ async def test_run_without_any_platform_says_what_to_set(tmp_path: Path) -> None
     config = settings.load(app.ADAPTER_SETTINGS, env_file=tmp_path / "none", environ={"DATA_DIR": str(tmp_path)})
     with pytest.raises(ConfigError, match="SLACK_BOT_TOKEN"):
         await app.run(config)
+
+
+@pytest.mark.parametrize("role", ["gateway", "worker"])
+async def test_a_part_of_the_bot_needs_the_redis_that_it_shares_with_the_others(
+    tmp_path: Path, role: Literal["gateway", "worker"]
+) -> None:
+    async with services() as outside:
+        with pytest.raises(ConfigError, match="REDIS_URL"):
+            await app.run(configured(outside, tmp_path), role=role)
 
 
 @asynccontextmanager
