@@ -23,7 +23,8 @@ class Claim:
     `mention` is None where `raw` is not one (another version wrote it, or someone did by hand). `tries` counts the
     claims of it that were never settled, this one included; `again` how often it was put back. `age_s` is the time
     since it was accepted. `parts` are the ids of the messages that already show its answer; `answer` the whole
-    answer, where the model had finished. `known` is False where the inbox has forgotten what was done so far.
+    answer, where the model had finished. `known` is False where the inbox has forgotten what was done so far,
+    `wrote` True once an attempt went as far as a write.
     `valid_until` is on the local monotonic clock.
     """
 
@@ -40,6 +41,7 @@ class Claim:
     parts: dict[int, str] = field(default_factory=dict[int, str])
     answer: str | None = None
     known: bool = True
+    wrote: bool = False
     settled: bool = False
 
     def back_off_s(self, error: BotError) -> float:
@@ -71,6 +73,7 @@ def claimed(row: list[Any], *, now: float, valid_until: float) -> Claim:
         parts={int(name[5:]): value for name, value in turn.items() if re.fullmatch(r"part:\d{1,4}", name)},
         answer=turn.get("answer"),
         known="accepted" in turn,
+        wrote="wrote" in turn,
     )
 
 

@@ -119,7 +119,7 @@ class _Turn:
             parts=claim.parts,
             note_part=lambda part, message_id: shared.inbox.note_part(claim, part, message_id),
             guard=self._guard,
-            recover=claim.tries > 1 or claim.again > 0 or not claim.known,
+            recover=claim.tries > 1 or claim.wrote or not claim.known,
         )
 
     async def run(self) -> None:
@@ -195,7 +195,8 @@ class _Turn:
         try:
             self._backfilled = await self._platform.backfill(self._mention, limit=BACKFILL_MAX)
         except PlatformError as error:
-            if error.retryable and self._claim.again < BACKFILL_TRIES:
+            soon = self._claim.back_off_s(error) < self._left_s()
+            if error.retryable and soon and self._claim.again < BACKFILL_TRIES:
                 raise
             log.warning("backfill_failed", extra={"event_id": self._mention.event_id, "error": str(error)})
         people = {line.author.id for line in self._backfilled if line.role == "user" and not line.author.is_bot}
@@ -290,6 +291,7 @@ class _Turn:
     def _guard(self) -> None:
         if not self._inbox.holds(self._claim):
             raise LeaseLost("the lease ran out before a write")
+        self._claim.wrote = True
 
     def _count_error(self, error: BotError) -> None:
         kind = type(error).__name__.lower()

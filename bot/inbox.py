@@ -254,7 +254,8 @@ class Inbox:
 
     async def again(self, claim: Claim, *, delay_s: float) -> None:
         """Put the mention back; its lane falls due after `delay_s`."""
-        await self._fenced(self._again, "put back", claim, claim.event_id, delay_s, store.TURN_TTL_S)
+        wrote = "1" if claim.wrote else "0"
+        await self._fenced(self._again, "put back", claim, claim.event_id, delay_s, wrote, store.TURN_TTL_S)
         claim.settled = True
 
     async def take_over(self) -> None:

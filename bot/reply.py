@@ -172,6 +172,8 @@ class Reply:
         except PlatformError as error:
             # Live text may come late; only the final text must stand.
             self._put_off(error)
+        if not self._ended:
+            self._due.clear()  # what arrived during the write keeps the pace too
         # Nothing to show yet, as where the answer opens with half a link: look again soon.
         pace_s = LOOK_AGAIN_S if self.visible_at is None else self._platform.limits.edit_every_s
         self._arm(max(pace_s, self._not_before - self._loop.time()))

@@ -50,7 +50,7 @@ return 'accepted'
 
 # Invariant: a lane is given to one claimer: its score leaves the past in the same step that hands it out, and the
 # token is new, so whatever an earlier holder still does is refused.
-# A lane whose key is no sorted set (somebody's hand) is parked for an hour and reported; it must not stop the others.
+# A lane whose keys are of another type (somebody's hand) is parked for an hour and reported: it must not stop others.
 # Where fewer lanes were due than asked for, none is left due, and every token in `wake` is stale.
 CLAIM = (
     NOW
@@ -62,7 +62,8 @@ local claims, parked = {}, {}
 local due = redis.call('ZRANGEBYSCORE', k .. 'ready', '-inf', at, 'LIMIT', 0, most)
 for _, conversation in ipairs(due) do
   local heads = redis.pcall('ZRANGE', k .. 'lane:' .. conversation, 0, 0)
-  if heads.err then
+  local said = redis.pcall('LRANGE', k .. 'history:' .. conversation, 0, -1)
+  if heads.err or said.err then
     redis.call('ZADD', k .. 'ready', at + 3600, conversation)
     table.insert(parked, conversation)
   elseif heads[1] then
@@ -73,11 +74,13 @@ for _, conversation in ipairs(due) do
     local ok, event = pcall(cjson.decode, raw)
     local id = ok and type(event) == 'table' and event.event_id
     if type(id) ~= 'string' then id = redis.sha1hex(raw) end
-    local turn, history = k .. 'turn:' .. id, k .. 'history:' .. conversation
-    redis.call('HINCRBY', turn, 'tries', 1)
+    local turn = k .. 'turn:' .. id
+    if type(redis.pcall('HINCRBY', turn, 'tries', 1)) == 'table' then
+      redis.call('DEL', turn)
+      redis.call('HINCRBY', turn, 'tries', 1)
+    end
     redis.call('EXPIRE', turn, turn_ttl)
-    local known, said = redis.call('HGETALL', turn), redis.call('LRANGE', history, 0, -1)
-    table.insert(claims, {conversation, tostring(token), raw, id, known, said})
+    table.insert(claims, {conversation, tostring(token), raw, id, redis.call('HGETALL', turn), said})
   else
     redis.call('ZREM', k .. 'ready', conversation)
     redis.call('HDEL', k .. 'owner', conversation)
@@ -156,7 +159,7 @@ return 1
 AGAIN = (
     NOW
     + """
-local k, conversation, token, id, delay, turn_ttl = KEYS[1], unpack(ARGV)
+local k, conversation, token, id, delay, wrote, turn_ttl = KEYS[1], unpack(ARGV)
 local turn = k .. 'turn:' .. id
 if redis.call('HGET', k .. 'owner', conversation) ~= token then
   return redis.call('HGET', turn, 'settled') == token and 1 or 0
@@ -165,6 +168,7 @@ redis.call('HSET', turn, 'settled', token)
 redis.call('HDEL', k .. 'owner', conversation)
 redis.call('HINCRBY', turn, 'tries', -1)
 redis.call('HINCRBY', turn, 'again', 1)
+if wrote == '1' then redis.call('HSET', turn, 'wrote', 1) end
 redis.call('EXPIRE', turn, turn_ttl)
 redis.call('ZADD', k .. 'ready', now() + tonumber(delay), conversation)
 if tonumber(delay) == 0 then wake(k) end

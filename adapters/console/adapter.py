@@ -191,8 +191,10 @@ class ConsolePlatform:
                 self._face.stand()
                 self._face.remark("(stopped)")
         except StoreError as error:
+            self._face.stand()
             self._complain(f"The question was not taken: {error}")
         except TimeoutError:
+            self._face.stand()
             self._complain("No answer came in time.")
         finally:
             del self._turns[event_id]

@@ -15,7 +15,7 @@ from typing import Any, cast
 import discord
 
 from adapters.discord.rest import TRIED_BY_THE_LIBRARY, Rest
-from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, Rejected, Unreachable
+from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, RateLimited, Rejected, Unreachable
 from bot.events import Mention
 
 Payload = Mapping[str, Any]
@@ -94,7 +94,8 @@ class Posting:
             await self.edit(mention, message_id, content)
         except PlatformError as error:
             if error.retryable:
-                raise Ambiguous("an earlier post stands but could not be edited") from error
+                told_s = _asked_s(error)
+                raise Ambiguous("an earlier post stands but could not be edited", retry_after_s=told_s) from error
             raise
 
     async def _create(self, mention: Mention, content: str, *, key: str, first: bool) -> Payload:
@@ -123,6 +124,7 @@ class Posting:
                 await self._pause(pause_s)
             except PlatformError as error:
                 if isinstance(unclear, Ambiguous) and error.retryable:
+                    unclear.retry_after_s = _asked_s(error)
                     raise unclear from error  # a wait says nothing about an earlier try that may have gone through
                 raise
         raise unclear or Ambiguous("POST: no outcome")
@@ -191,3 +193,7 @@ def _code(error: PlatformError) -> int | None:
 def _status(error: PlatformError) -> int | None:
     cause = error.__cause__
     return cause.status if isinstance(cause, discord.HTTPException) else None
+
+
+def _asked_s(error: PlatformError) -> float:
+    return error.retry_after_s if isinstance(error, RateLimited | Ambiguous) else 0.0

@@ -93,7 +93,11 @@ class Intake(AsyncMiddleware):
         return 200
 
     async def _mention(self, payload: Json) -> Mention | None:
-        """The mention with people's names; nobody is looked up for what is not for the bot."""
+        """The mention with people's names.
+
+        Follow-ups that do not name the bot are looked up as well: without that wait they would overtake the mention
+        that opens their thread, and the inbox would not know them.
+        """
         found = mention(payload, self._me)
         if found is None:
             return None

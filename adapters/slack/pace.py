@@ -45,7 +45,8 @@ class Pace:
             return EDIT_EVERY_S
         # One update is kept for the end of each. Where the minute is that full, wait for its oldest to pass.
         over = len(self._updates) + answers - _PER_MINUTE
-        wait_s = self._updates[min(over, len(self._updates) - 1)] + _MINUTE_S - now if over >= 0 else 0.0
+        full = over >= 0 and self._updates
+        wait_s = self._updates[min(over, len(self._updates) - 1)] + _MINUTE_S - now if full else 0.0
         return max(EDIT_EVERY_S, wait_s + answers * _MINUTE_S / _LIVE_PER_MINUTE)
 
     def wrote(self, answer: str) -> None:

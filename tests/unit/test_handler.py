@@ -158,6 +158,14 @@ async def test_a_past_that_cannot_be_read_right_now_is_read_later(bench: Bench, 
     assert "The build is red." in json.dumps(bench.server.requests[0].messages)
 
 
+async def test_a_mention_put_back_before_any_write_is_not_looked_for(bench: Bench, redis: Redis) -> None:
+    bench.platform.earlier = Unreachable("down")
+    await bench.ask(mention(1))
+    await redis.zadd(store.key("ready"), {"fake:W:C:t1": 1})
+    (claim,), _ = await bench.inbox.claim(1)
+    assert (claim.again, claim.wrote) == (1, False)
+
+
 async def test_a_past_that_stays_unreadable_does_not_keep_the_answer_back(bench: Bench, redis: Redis) -> None:
     bench.platform.earlier = Unreachable("down")
     await bench.inbox.submit(mention(1))
@@ -332,6 +340,7 @@ class TestTakingOver:
         else:
             (claim,), _ = await bench.inbox.claim(1)
             if how == "put back":
+                claim.wrote = True
                 await bench.inbox.again(claim, delay_s=0)
             await redis.zadd(store.key("ready"), {"fake:W:C:t1": 1})
         bench.server.answers = [Text("The answer.")]

@@ -301,6 +301,15 @@ class TestSpoiltContent:
         assert "lane_unreadable" in caplog.text
         await redis.delete(store.key("lane", "broken"))
 
+    @pytest.mark.parametrize("kind", ["turn:fake:W:C:1", "history:fake:W:C:t1"])
+    async def test_other_keys_of_the_wrong_type_stop_no_other_lane(self, inbox: Inbox, redis: Redis, kind: str) -> None:
+        await inbox.submit(mention(1))
+        await redis.set(store.key(kind), "text", ex=60)
+        await inbox.submit(mention(2, thread="b"))
+        claims, _ = await inbox.claim(5)
+        assert "fake:W:C:2" in [claim.event_id for claim in claims]
+        await redis.delete(store.key(kind))
+
     @pytest.mark.parametrize("raw", [b"\xff\xfe", b'{"event_id": null}', b"[]", b"7", b'{"event_id": "x"}'])
     async def test_what_is_no_mention_can_be_filed_byte_for_byte(self, inbox: Inbox, redis: Redis, raw: bytes) -> None:
         await redis.zadd(store.key("lane", "x"), {raw: 1})

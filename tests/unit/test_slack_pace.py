@@ -74,3 +74,10 @@ def test_a_refusal_holds_until_the_time_that_slack_named() -> None:
     assert caught.value.retry_after_s == 6
     clock.now_s = 10
     pace.begin_update()
+
+
+def test_more_first_posts_at_once_than_a_minute_allows_updates_only_widen_the_pace() -> None:
+    pace = Pace(clock=lambda: 0.0)
+    for number in range(60):
+        pace.wrote(str(number))
+    assert pace.edit_every_s > 3
