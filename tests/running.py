@@ -176,7 +176,7 @@ def _platform(name: Name, outside: Services, *, http: bool) -> SlackPlatform | D
     return SlackPlatform(settings)
 
 
-HASTE = replace(Patience(), connect_s=2.0, first_byte_s=0.3, chunk_s=0.3, tail_s=0.1)
+HASTE = replace(Patience(), connect_s=3.0, first_byte_s=1.0, chunk_s=1.0, tail_s=0.1)
 """Time limits that a test can wait for."""
 
 

@@ -25,7 +25,7 @@ from tests.fakes.platform import FakePlatform
 from tests.mentions import BEN, mention
 from tests.until import until
 
-PATIENCE = Patience(connect_s=1, first_byte_s=0.3, chunk_s=0.3)
+PATIENCE = Patience(connect_s=3, first_byte_s=1.5, chunk_s=1.5)
 
 
 async def no_sleep(_: float) -> None:

@@ -49,7 +49,7 @@ def pauses() -> Pauses:
 
 @pytest.fixture
 async def platform(slack: FakeSlack, pauses: Pauses) -> AsyncIterator[SlackPlatform]:
-    made = SlackPlatform(settings(slack), pause=pauses, call_within_s=0.25)
+    made = SlackPlatform(settings(slack), pause=pauses, call_within_s=1.5)
     await made.open()
     yield made
     await made.aclose()
