@@ -32,11 +32,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who wrote a message. `id` decides; `name` is shown, may change and may be forged."""
+    """Who wrote a message. `id` decides; `name` is shown, may change and may be forged.
+
+    `team` is the workspace that a person belongs to, where the platform says it ("" otherwise): in a channel shared
+    between companies it is not the place's.
+    """
 
     id: str
     name: str
     is_bot: bool = False
+    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,11 @@ class Mention:
     that does not name the bot: the inbox takes it only where the bot already talks with that person alone.
     `others` are the ids of people already known to take part (a thread's starter). `reply_to` is the id of the
     message it answers, where the platform has replies instead of threads. `sent_at` is in Unix seconds.
+
+    `private` asks for an answer that only the author sees, and that leaves no trace in the place's conversation (a
+    command, a shortcut); `reply_ref` says where it goes and is opaque: only its platform can read it.
+    `replaces` is the id of an answer's first message, which is to be answered anew in place; the text is then
+    unknown here and stands in the history.
     """
 
     event_id: str
@@ -71,22 +81,75 @@ class Mention:
     reply_to: str | None = None
     addressed: bool = True
     others: tuple[str, ...] = ()
+    private: bool = False
+    reply_ref: str = ""
+    replaces: str = ""
 
     @property
     def conversation(self) -> str:
         """The name of its lane and history, like `slack:T1:C1:1712.34`.
 
         A message in a channel without threads begins a conversation of its own; the inbox joins it to an older
-        one when it replies to a message of that.
+        one when it replies to a message of that. A private one is always alone.
         """
-        place = self.place
-        root = place.thread or ("" if place.kind == "dm" else self.message_id)
-        return ":".join((place.platform, place.workspace, place.channel, root)).rstrip(":")
+        if self.private:
+            return f"{conversation(self.place, '')}:private:{self.event_id.rpartition(':')[2]}"
+        return conversation(self.place, self.message_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A message was edited or deleted after it had been sent.
+
+    `event_id` is the same however often the change is delivered. `now` is the message as it reads now, None where
+    it was deleted or is the bot's own. `at` is when, in Unix seconds.
+    """
+
+    event_id: str
+    place: Place
+    message_id: str
+    at: float
+    now: Mention | None = None
+
+    @property
+    def conversation(self) -> str:
+        """The conversation that the message belongs to."""
+        return conversation(self.place, self.message_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Somebody wants the answer that is being written in a place to end. Who may do so is the platform's to check.
+
+    `message_id` is the message that the wish came with, where the place alone does not name the conversation.
+    """
+
+    place: Place
+    by: Author
+    message_id: str = ""
+
+    @property
+    def conversation(self) -> str:
+        """The conversation whose running answer is meant."""
+        return conversation(self.place, self.message_id)
+
+
+Event = Mention | Change | Stop
+"""What a platform hands to the core."""
+
+
+def conversation(place: Place, message_id: str) -> str:
+    """The name of the conversation in which a message stands."""
+    root = place.thread or ("" if place.kind == "dm" else message_id)
+    return ":".join((place.platform, place.workspace, place.channel, root)).rstrip(":")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One line of a conversation's history. `at` is in Unix seconds."""
+    """One line of a conversation's history. `at` is in Unix seconds.
+
+    An answer can stand in several messages: `message_id` is the first, `more_ids` are the others.
+    """
 
     role: Literal["user", "assistant"]
     author: Author
@@ -94,6 +157,7 @@ class Message:
     message_id: str
     at: float
     files: tuple[File, ...] = ()
+    more_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +185,7 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
     return TypeAdapter(kind)
 
 
-def dump(fact: Mention | Message) -> str:
+def dump(fact: Mention | Change | Message) -> str:
     """A fact as JSON. Half a character (a lone surrogate), which has no UTF-8, becomes "?"."""
     kind: type[Any] = type(fact)
     try:

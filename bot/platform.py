@@ -4,16 +4,21 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from bot.events import Mention, Message
+from bot.errors import PlatformError
+from bot.events import Event, Mention, Message
+from bot.services import Services
 
 if TYPE_CHECKING:
     from aiohttp.web import AbstractRouteDef  # only named here; loading it takes 0.1 s
 
-Submit = Callable[[Mention], Awaitable[None]]
-"""Takes a mention durably. Returns when it is on disk (also when it was a duplicate or is not for the bot).
+Submit = Callable[[Event], Awaitable[None]]
+"""Takes an event durably. Returns when it is on disk (also when it was a duplicate or is not for the bot).
 
 Raises StoreError when it could not be taken: the adapter must then not acknowledge, so that the platform resends.
 """
+
+Stage = Literal["growing", "full", "last"]
+"""How a message of an answer stands: more text will come into it; the answer goes on in the next; it ends here."""
 
 
 def utf16_length(text: str) -> int:
@@ -28,12 +33,13 @@ class Limits:
     `length` counts CommonMark text as the platform will count it after rendering; it never shrinks when text is
     appended. `text_max` is in that unit. `edit_every_s` is the least time between two edits while an answer
     streams; the first and the last write do not wait for it. `parts_max` is the number of messages after which an
-    answer is ended.
+    answer is ended. `stages` says that a message is written once more when only its stage has changed.
     """
 
     text_max: int
     edit_every_s: float
     parts_max: int = 12
+    stages: bool = False
     length: Callable[[str], int] = utf16_length
 
 
@@ -59,9 +65,8 @@ class Platform(Protocol):
         """`slack`, `discord`, ...: the platform of its places."""
         ...
 
-    @property
-    def limits(self) -> Limits:
-        """What a message of this platform may hold."""
+    def limits(self, mention: Mention) -> Limits:
+        """What a message in answer to this mention may hold, as things stand now."""
         ...
 
     @property
@@ -80,17 +85,20 @@ class Platform(Protocol):
         """Receive events until cancelled, reconnecting as needed; await `submit` before acknowledging."""
         ...
 
-    async def post(self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False) -> str:
+    async def post(
+        self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False, stage: Stage = "last"
+    ) -> str:
         """Write a new message in answer to a mention and give its id.
 
         `key` names this message for ever: a second call with the same key must not make a second message, as far
         as the platform allows. `first` marks the answer's first message (a platform with replies refers to the
         question there). `recover` says that an earlier attempt, perhaps by a process that died, may have posted
         it: look for it first. In any case the message with the returned id shows `text` afterwards.
+        A private mention's answer is shown to its author alone and never edited.
         """
         ...
 
-    async def edit(self, mention: Mention, message_id: str, text: str) -> None:
+    async def edit(self, mention: Mention, message_id: str, text: str, *, stage: Stage = "last") -> None:
         """Replace the text of a message of the bot's."""
         ...
 
@@ -105,12 +113,97 @@ class Platform(Protocol):
     async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
         """What was said before the mention in its thread, oldest first, at most `limit`.
 
-        () where there is nothing or it may not be read; a passing failure is raised, so that it can be tried again.
+        () where there is nothing. Raises Forbidden where it may not be read; a passing failure is raised as well, so
+        that it can be tried again.
         """
         ...
 
     async def aclose(self) -> None:
         """Stop and free everything; also after a failed `open`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """What one natively streamed message may hold.
+
+    `length` counts CommonMark text in the unit of `text_max`; it never shrinks when text is appended. A message is
+    appended to after `flush_chars` new characters or `flush_s` seconds, and closed `open_s` seconds after its start.
+    """
+
+    text_max: int
+    length: Callable[[str], int]
+    flush_chars: int
+    flush_s: float
+    open_s: float
+
+
+class StreamEnded(PlatformError):
+    """The message takes no more text: it stands with what was appended before. `stopped`: a person ended it."""
+
+    def __init__(self, text: str, *, stopped: bool = False) -> None:
+        super().__init__(text)
+        self.stopped = stopped
+
+
+class LiveMessage(Protocol):
+    """A message that grows natively. Its text is the sum of what was appended, nothing else."""
+
+    @property
+    def message_id(self) -> str:
+        """Its id, as of a posted message."""
+        ...
+
+    @property
+    def flush_s(self) -> float:
+        """The least time to the next append, as things stand now; the last append does not wait for it."""
+        ...
+
+    async def append(self, text: str, *, last: bool = False) -> None:
+        """Add CommonMark that `markdown.appendable` let through; `last` says that nothing will follow.
+
+        Raises StreamEnded or any other PlatformError except Ambiguous when nothing was added, Ambiguous when that is
+        unknown.
+        """
+        ...
+
+    async def close(self, *, stage: Stage) -> None:
+        """End the message, which is then an ordinary one; ending it twice is fine. Raises PlatformError."""
+        ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """A platform that can show a message growing, without edits."""
+
+    @property
+    def stream_limits(self) -> StreamLimits:
+        """What a streamed message may hold."""
+        ...
+
+    async def begin(self, mention: Mention, text: str, *, key: str) -> LiveMessage | None:
+        """Begin a message with this text; None where it cannot be streamed (now, there, or for this person).
+
+        Raises PlatformError: Ambiguous where the message may stand; whoever goes on posts it with `recover=True`.
+        """
+        ...
+
+
+@runtime_checkable
+class Uploads(Protocol):
+    """A platform that can carry an answer as a file, where it is too long for messages."""
+
+    async def upload(self, mention: Mention, text: str, *, name: str, key: str, recover: bool) -> str:
+        """Put a Markdown file under the answer and give its id; `key` and `recover` as for `Platform.post`."""
+        ...
+
+
+@runtime_checkable
+class UsesServices(Protocol):
+    """A platform that needs more of the core than `submit`."""
+
+    def use(self, services: Services) -> None:
+        """Called once, before `open`."""
         ...
 
 

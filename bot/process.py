@@ -15,7 +15,7 @@ from typing import Literal
 from bot import http, store
 from bot.completions import Completions
 from bot.errors import ConfigError, PlatformError, StoreError
-from bot.events import Mention
+from bot.events import Event, Mention
 from bot.handler import Handler, Persona
 from bot.inbox import LEASE_S, Inbox, NotDurable
 from bot.metrics import Metrics
@@ -207,10 +207,12 @@ class Bot:
         }
         ack, refused = metrics.ack.labels(platform), metrics.refused.labels(platform)
 
-        async def submit(mention: Mention) -> None:
+        async def submit(event: Event) -> None:
+            if not isinstance(event, Mention):
+                return
             began = time.perf_counter()
             try:
-                outcome = await self.inbox.submit(mention)
+                outcome = await self.inbox.submit(event)
             except NotDurable:
                 outcomes["accepted"].inc()
                 raise

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bot import markdown
 from bot.errors import Ambiguous, CompletionError, Forbidden, Gone, PlatformError, RateLimited
 from bot.events import Delta, Finish, Mention, Usage
-from bot.platform import Platform
+from bot.platform import Limits, Platform
 
 FIRST_WRITE_S = 0.7
 """The longest a person waits from the first token to the first text; a whole sentence goes out at once."""
@@ -87,6 +87,10 @@ class Reply:
         """The id of the first message, "" before it exists."""
         return self._ids.get(0, "")
 
+    @property
+    def _limits(self) -> Limits:
+        return self._platform.limits(self._mention)
+
     async def stream(self, deltas: AsyncGenerator[Delta, None]) -> Stream:
         """Show the deltas as they come; returns when the model stopped, with no write under way.
 
@@ -128,7 +132,7 @@ class Reply:
     async def _read(self, deltas: AsyncGenerator[Delta, None], result: Stream) -> None:
         try:
             async with aclosing(deltas):
-                room = self._platform.limits.text_max * self._platform.limits.parts_max
+                room = self._limits.text_max * self._limits.parts_max
                 async for delta in deltas:
                     result.finish = delta.finish or result.finish
                     result.usage = delta.usage or result.usage
@@ -175,7 +179,7 @@ class Reply:
         if not self._ended:
             self._due.clear()  # what arrived during the write keeps the pace too
         # Nothing to show yet, as where the answer opens with half a link: look again soon.
-        pace_s = LOOK_AGAIN_S if self.visible_at is None else self._platform.limits.edit_every_s
+        pace_s = LOOK_AGAIN_S if self.visible_at is None else self._limits.edit_every_s
         self._arm(max(pace_s, self._not_before - self._loop.time()))
 
     def _arm(self, after_s: float) -> None:
@@ -184,7 +188,7 @@ class Reply:
         self._timer = self._loop.call_later(after_s, self._due.set)
 
     def _parts(self, text: str) -> list[str]:
-        limits = self._platform.limits
+        limits = self._limits
         parts = markdown.parts(text, limit=limits.text_max, length=limits.length)
         if len(parts) > limits.parts_max:
             parts[limits.parts_max :] = [TOO_MANY_PARTS]

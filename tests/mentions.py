@@ -1,6 +1,9 @@
 """Mentions as tests need them."""
 
-from bot.events import Author, Mention, Place
+from collections.abc import Awaitable, Callable
+
+from bot.events import Author, Event, Mention, Place
+from bot.platform import Submit
 
 ANA = Author("U1", "Ana")
 BEN = Author("U2", "Ben")
@@ -31,3 +34,13 @@ def mention(
         others=others,
         reply_to=reply_to,
     )
+
+
+def only_mentions(take: Callable[[Mention], Awaitable[None]]) -> Submit:
+    """What a platform's `listen` wants, for tests in which nothing else than mentions may come."""
+
+    async def submit(event: Event) -> None:
+        assert isinstance(event, Mention)
+        await take(event)
+
+    return submit

@@ -20,7 +20,7 @@ from adapters.console.commands import HELP, Command, understood
 from adapters.console.face import Face
 from bot.errors import Gone, StoreError
 from bot.events import Author, Mention, Message, Place
-from bot.platform import Limits, Submit
+from bot.platform import Limits, Stage, Submit
 
 _NOTICE = re.compile(r"\(id [0-9a-f]{8}\)\s*$")
 """How the core ends the sentence that stands in for an answer it could not give."""
@@ -108,8 +108,7 @@ class ConsolePlatform:
         """`console`."""
         return "console"
 
-    @property
-    def limits(self) -> Limits:
+    def limits(self, mention: Mention) -> Limits:
         """One message without a practical end, redrawn 12 times a second: more than that the eye does not see."""
         return _LIMITS
 
@@ -133,7 +132,9 @@ class ConsolePlatform:
         finally:
             self.connected = False
 
-    async def post(self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False) -> str:
+    async def post(
+        self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False, stage: Stage = "last"
+    ) -> str:
         """Show a new message; the same key again is an edit of the same one.
 
         Raises Gone where nobody waits for the answer: it was stopped, or asked in another session. The core then
@@ -146,7 +147,7 @@ class ConsolePlatform:
         self._draw(mention, message_id, text)
         return message_id
 
-    async def edit(self, mention: Mention, message_id: str, text: str) -> None:
+    async def edit(self, mention: Mention, message_id: str, text: str, *, stage: Stage = "last") -> None:
         """Show the newest text. Raises Gone like `post`."""
         self._draw(mention, message_id, text)
 

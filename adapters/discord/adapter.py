@@ -21,7 +21,7 @@ from adapters.discord.rest import Rest
 from adapters.discord.settings import DiscordSettings
 from bot.errors import ConfigError, Forbidden, Gone, PlatformError, Rejected, Unreachable
 from bot.events import Mention, Message
-from bot.platform import Limits, Submit
+from bot.platform import Limits, Stage, Submit
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +68,7 @@ class DiscordPlatform:
         """`discord`."""
         return "discord"
 
-    @property
-    def limits(self) -> Limits:
+    def limits(self, mention: Mention) -> Limits:
         """2,000 characters, an edit every 1.2 s."""
         return LIMITS
 
@@ -114,11 +113,13 @@ class DiscordPlatform:
         finally:
             await self._intake.drain(limit_s=self._drain_max_s)
 
-    async def post(self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False) -> str:
+    async def post(
+        self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False, stage: Stage = "last"
+    ) -> str:
         """Write a message once. Raises PlatformError; Ambiguous after a few unclear tries with one nonce."""
         return await self._posting.create(mention, render(text), key=key, first=first, recover=recover)
 
-    async def edit(self, mention: Mention, message_id: str, text: str) -> None:
+    async def edit(self, mention: Mention, message_id: str, text: str, *, stage: Stage = "last") -> None:
         """Replace a message's text. May return seconds later: discord.py sleeps where the limit is spent."""
         await self._posting.edit(mention, message_id, render(text))
 

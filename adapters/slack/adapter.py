@@ -1,8 +1,6 @@
 """Slack as a platform: composes the parts of this package; holds no rule of its own about text or events."""
 
 import asyncio
-import logging
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -12,32 +10,29 @@ from aiohttp import web
 from slack_sdk.signature import Clock
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack.calls import Answer, Api, Unauthenticated, Unscoped, Unsupported
+from adapters.slack.calls import Api, Unauthenticated, Unscoped
 from adapters.slack.intake import SUBMIT_WITHIN_S, Intake, Webhook
-from adapters.slack.names import Names
-from adapters.slack.pace import EDIT_EVERY_S, Pace
-from adapters.slack.parse import Identity, Json, message, named_in
-from adapters.slack.posting import Pause, Posting, TooMany, stored
-from adapters.slack.render import length, rendered
+from adapters.slack.pace import EDIT_EVERY_S
+from adapters.slack.posting import Pause
+from adapters.slack.render import length
 from adapters.slack.sdklog import sdk_logger
 from adapters.slack.settings import SlackSettings
 from adapters.slack.sockets import Sockets
-from bot.errors import ConfigError, Forbidden, Gone, PlatformError, Rejected, Unreachable
+from adapters.slack.workspace import Workspace
+from adapters.slack.workspaces import OneWorkspace, Workspaces
+from bot.errors import ConfigError
 from bot.events import Mention, Message
-from bot.platform import Limits, Submit
-
-log = logging.getLogger(__name__)
+from bot.platform import Limits, Stage, Submit
 
 # chat.update refuses more than 4,000 characters, so nothing longer is posted (docs.slack.dev/reference/methods/
 # chat.update, November 2026).
 LIMITS: Final = Limits(text_max=4_000, edit_every_s=EDIT_EVERY_S, length=length)
 
-_BACKFILL_MAX: Final = 50
 _CONNECT_WITHIN_S: Final = 5.0
 
 
 class SlackPlatform:
-    """One Slack workspace. Implements `bot.platform.Platform`, and `Routes` for events over HTTP.
+    """Slack, in one workspace or in many. Implements `bot.platform.Platform`, and `Routes` for events over HTTP.
 
     `pause` waits between two read-backs, `within_s` bounds an event's way into the inbox, `call_within_s` one call of
     the Web API, `ping_every_s` is the heartbeat of Socket Mode and `clock` says the time for signatures.
@@ -62,20 +57,18 @@ class SlackPlatform:
         self._refresh_grace_s = refresh_grace_s
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
-        self._parts: _Parts | None = None
+        self._opened: _Opened | None = None
         self._sockets: Sockets | None = None
-        self._shows_status = True
-        self._pace = Pace()
 
     @property
     def name(self) -> str:
         """Always `slack`."""
         return "slack"
 
-    @property
-    def limits(self) -> Limits:
-        """What a message of Slack's may hold; the pace of edits widens with the number of answers on their way."""
-        every_s = self._pace.edit_every_s
+    def limits(self, mention: Mention) -> Limits:
+        """What a message of Slack's may hold; the pace of edits widens with the answers on their way in a workspace."""
+        workspace = self._opened and self._opened.workspaces.known(mention.place.workspace)
+        every_s = workspace.pace.edit_every_s if workspace else EDIT_EVERY_S
         return LIMITS if every_s == LIMITS.edit_every_s else replace(LIMITS, edit_every_s=every_s)
 
     @property
@@ -83,7 +76,7 @@ class SlackPlatform:
         """Over Socket Mode whether a socket is alive, over HTTP whether deliveries are taken."""
         if self._settings.mode == "socket":
             return self._sockets is not None and self._sockets.connected
-        return self._parts is not None and self._parts.intake.submit is not None
+        return self._opened is not None and self._opened.intake.submit is not None
 
     async def open(self) -> None:
         """Learn who the bot is. Raises ConfigError when Slack refuses the bot token, Unreachable otherwise."""
@@ -91,20 +84,14 @@ class SlackPlatform:
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=self._call_within_s, connect=_CONNECT_WITHIN_S)
         )
-        client = web_client(self._settings, self._session)
-        try:
-            answer = await Api(client).write("auth.test")
-        except Unauthenticated as error:
-            raise ConfigError(f"Slack refuses SLACK_BOT_TOKEN ({error}): reinstall the app and copy it.") from error
-        me = identity(answer)
-        if not (me.team_id and me.user_id and me.bot_id):
-            # Without them own messages look like other people's: the bot would answer itself.
-            raise Unreachable("auth.test: the answer does not say who the bot is")
-        self._parts = _Parts(client, me, pace=self._pace, pause=self._pause, within_s=self._within_s)
+        token = self._settings.slack_bot_token
+        workspaces = OneWorkspace(token.get_secret_value() if token else "", self._client, pause=self._pause)
+        await workspaces.open()
+        self._opened = _Opened(workspaces, Intake(workspaces, within_s=self._within_s))
 
     async def listen(self, submit: Submit) -> None:
         """Receive events until cancelled. Raises ConfigError when Slack refuses the app token."""
-        intake = self._opened.intake
+        intake = self._ready.intake
         intake.submit = submit
         try:
             await (self._listen_on_sockets() if self._settings.mode == "socket" else asyncio.Event().wait())
@@ -115,80 +102,56 @@ class SlackPlatform:
         """POST /slack/events; nothing over Socket Mode. May be asked before `open`."""
         return [] if self._settings.mode == "socket" else [web.post("/slack/events", self._deliver)]
 
-    async def post(self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False) -> str:
+    async def post(
+        self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False, stage: Stage = "last"
+    ) -> str:
         """Write a message into the mention's thread once; see `Posting.post`."""
-        return await self._opened.posting.post(mention, rendered(text), key=key, recover=recover)
+        workspace = await self._workspace(mention)
+        return await workspace.post(mention, text, key=key, recover=recover, stage=stage)
 
-    async def edit(self, mention: Mention, message_id: str, text: str) -> None:
-        """Replace the text of one of the bot's messages. That edits unfurl no links is unverified."""
-        await self._opened.posting.update(mention, message_id, rendered(text))
+    async def edit(self, mention: Mention, message_id: str, text: str, *, stage: Stage = "last") -> None:
+        """Replace the text of one of the bot's messages."""
+        await (await self._workspace(mention)).edit(mention, message_id, text, stage=stage)
 
     async def delete(self, mention: Mention, message_id: str) -> None:
         """Remove one of the bot's messages."""
-        try:
-            await self._opened.api.write("chat.delete", channel=mention.place.channel, ts=message_id)
-        except Gone:
-            log.debug("slack_already_deleted")
+        await (await self._workspace(mention)).delete(mention, message_id)
 
     async def working(self, mention: Mention, *, on: bool) -> None:
-        """Show "is thinking…" under the thread; the answer's first message clears it. Never fails.
-
-        Slack dates the end of this method to February 2027: a refusal silences it until the next start.
-        """
-        if not on:
-            self._pace.ended(mention.event_id)
-        if not (on and self._shows_status and mention.place.thread):
-            return
-        try:
-            await self._opened.api.write(
-                "assistant.threads.setStatus",
-                channel_id=mention.place.channel,
-                thread_ts=mention.place.thread,
-                status="is thinking…",
-            )
-        except (Unscoped, Unsupported, Rejected, Forbidden) as error:
-            self._silence_status(error)
-        except PlatformError as error:
-            log.debug("slack_status_failed", extra={"error": str(error)})
+        """Show under the thread that an answer is being prepared."""
+        await (await self._workspace(mention)).working(mention, on=on)
 
     async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
-        """The thread before the mention, oldest first; () where there is none or Slack never shows it.
-
-        Raises Unreachable and RateLimited.
-        """
-        if mention.place.thread in (None, mention.message_id):
-            return ()
-        found: deque[Json] = deque(maxlen=max(0, min(limit, _BACKFILL_MAX)))
-        parts = self._opened
-        try:
-            async for raw in stored(parts.api, mention, latest=mention.message_id):
-                if raw.get("ts") != mention.message_id and message(raw, parts.me):
-                    found.append(raw)
-        except (Forbidden, Gone, Rejected, TooMany) as error:
-            log.warning("slack_backfill_failed", extra={"error": str(error)})
-            return ()
-        names = await parts.names.of({user: None for raw in found for user in named_in(raw, parts.me)})
-        return tuple(line for raw in found if (line := message(raw, parts.me, names)))
+        """The thread before the mention, oldest first."""
+        return await (await self._workspace(mention)).backfill(mention, limit=limit)
 
     async def aclose(self) -> None:
         """Close the connections to Slack."""
-        if self._parts:
-            await self._parts.names.aclose()
+        if self._opened:
+            await self._opened.workspaces.aclose()
         if self._session:
             await self._session.close()
 
     @property
-    def _opened(self) -> "_Parts":
-        if self._parts is None:
+    def _ready(self) -> "_Opened":
+        if self._opened is None:
             raise RuntimeError("open() comes first")
-        return self._parts
+        return self._opened
+
+    async def _workspace(self, mention: Mention) -> Workspace:
+        return await self._ready.workspaces.of(mention.place.workspace)
+
+    def _client(self, token: str) -> AsyncWebClient:
+        if self._session is None:
+            raise RuntimeError("open() comes first")
+        return web_client(self._settings, self._session, token=token)
 
     async def _listen_on_sockets(self) -> None:
-        parts = self._opened
+        intake = self._ready.intake
         self._sockets = Sockets(
             url=self._socket_url,
-            handle=parts.intake.envelope,
-            web_client=parts.client,
+            handle=intake.envelope,
+            web_client=self._client(""),
             ping_every_s=self._ping_every_s,
             grace_s=self._refresh_grace_s,
         )
@@ -196,7 +159,7 @@ class SlackPlatform:
 
     async def _socket_url(self) -> str:
         try:
-            return await socket_url(self._opened.api, self._settings)
+            return await socket_url(Api(self._client("")), self._settings)
         except (Unauthenticated, Unscoped) as error:
             raise ConfigError(
                 f"Slack refuses SLACK_APP_TOKEN ({error}): it needs the scope connections:write, and Socket Mode "
@@ -205,46 +168,32 @@ class SlackPlatform:
 
     async def _deliver(self, request: web.Request) -> web.Response:
         secret = self._settings.slack_signing_secret
-        if self._parts is None or secret is None:
+        if self._opened is None or secret is None:
             return web.Response(status=503)
-        return await Webhook(self._parts.intake, secret.get_secret_value(), clock=self._clock)(request)
-
-    def _silence_status(self, error: PlatformError) -> None:
-        if isinstance(error, Unscoped | Unsupported):
-            self._shows_status = False
-            log.info("slack_status_unavailable", extra={"error": str(error)})
-        else:
-            log.debug("slack_status_refused", extra={"error": str(error)})
+        return await Webhook(self._opened.intake, secret.get_secret_value(), clock=self._clock)(request)
 
 
-class _Parts:
-    """What exists once the bot knows who it is."""
+class _Opened:
+    """What exists once Slack has let the bot in."""
 
-    def __init__(self, client: AsyncWebClient, me: Identity, *, pace: Pace, pause: Pause, within_s: float) -> None:
-        self.client = client
-        self.me = me
-        self.api = Api(client)
-        self.posting = Posting(self.api, me, pace=pace, pause=pause)
-        self.names = Names(self.api)
-        self.intake = Intake(client.token or "", me, names=self.names, within_s=within_s)
+    def __init__(self, workspaces: Workspaces, intake: Intake) -> None:
+        self.workspaces = workspaces
+        self.intake = intake
 
 
-def web_client(settings: SlackSettings, session: aiohttp.ClientSession) -> AsyncWebClient:
-    """The SDK's client for the bot token, with its retries off: it would resend a post whose answer was lost."""
-    token = settings.slack_bot_token
+def web_client(settings: SlackSettings, session: aiohttp.ClientSession, *, token: str | None = None) -> AsyncWebClient:
+    """The SDK's client for a token (by default the bot token of the settings).
+
+    Its retries are off: it would resend a post whose answer was lost.
+    """
+    own = settings.slack_bot_token
     return AsyncWebClient(
-        token=token.get_secret_value() if token else None,
+        token=(own.get_secret_value() if own else None) if token is None else token,
         base_url=settings.slack_api_url,
         session=session,
         retry_handlers=[],
         logger=sdk_logger(),
     )
-
-
-def identity(auth_test: Answer) -> Identity:
-    """Who the bot is, from the answer of `auth.test`."""
-    data = auth_test.data
-    return Identity(*(str(data.get(name) or "") for name in ("team_id", "user_id", "bot_id")))
 
 
 async def socket_url(api: Api, settings: SlackSettings) -> str:

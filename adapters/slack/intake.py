@@ -22,11 +22,11 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.signature import Clock, SignatureVerifier
 from slack_sdk.socket_mode.request import SocketModeRequest
 
-from adapters.slack.names import Names
-from adapters.slack.parse import Identity, Json, mention, named_in
+from adapters.slack.parse import Json, enterprise, mention, named_in, team
 from adapters.slack.sdklog import sdk_logger
 from adapters.slack.sockets import Socket
-from bot.errors import StoreError
+from adapters.slack.workspaces import Workspaces
+from bot.errors import PlatformError, StoreError
 from bot.events import Mention
 from bot.platform import Submit
 
@@ -40,15 +40,14 @@ _TIMESTAMP_MAX: Final = 12
 class Intake(AsyncMiddleware):
     """Takes events while `submit` is set."""
 
-    def __init__(self, token: str, me: Identity, *, names: Names, within_s: float = SUBMIT_WITHIN_S) -> None:
+    def __init__(self, workspaces: Workspaces, *, within_s: float = SUBMIT_WITHIN_S) -> None:
         self.submit: Submit | None = None
-        self._me = me
-        self._names = names
+        self._workspaces = workspaces
         self._within_s = within_s
         self._app = AsyncApp(
             name="slack",
             logger=sdk_logger(),
-            token=token,  # Bolt insists on one; nothing that it answers here calls Slack
+            token="-",  # noqa: S106 - Bolt insists on one; nothing that it answers here calls Slack
             process_before_response=True,
             request_verification_enabled=False,  # done in `Webhook` before anything is parsed
             ssl_check_enabled=False,
@@ -84,7 +83,7 @@ class Intake(AsyncMiddleware):
             async with asyncio.timeout(self._within_s):
                 if found := await self._mention(payload):
                     await submit(found)
-        except (StoreError, TimeoutError) as error:
+        except (StoreError, PlatformError, TimeoutError) as error:
             log.warning("slack_event_not_taken", extra=_about(payload, error))
             return 503
         except Exception as error:  # noqa: BLE001  the listener's wall: one bad event must not end the listening
@@ -98,11 +97,12 @@ class Intake(AsyncMiddleware):
         Follow-ups that do not name the bot are looked up as well: without that wait they would overtake the mention
         that opens their thread, and the inbox would not know them.
         """
-        found = mention(payload, self._me)
+        workspace = await self._workspaces.of(team(payload), enterprise=enterprise(payload))
+        found = mention(payload, workspace.me)
         if found is None:
             return None
-        names = await self._names.of(named_in(payload["event"], self._me))
-        return mention(payload, self._me, names) if names else found
+        names = await workspace.names.of(named_in(payload["event"], workspace.me))
+        return mention(payload, workspace.me, names) if names else found
 
 
 class Webhook:

@@ -47,7 +47,7 @@ def mention(payload: Json, me: Identity, names: Names = _NO_NAMES) -> Mention | 
     addressed = _addressed(event, me)
     if not addressed and (not _text(event, "thread_ts") or event.get("subtype") == "me_message"):
         return None
-    return _built(event, _team(payload, me), me, names, addressed=addressed)
+    return _built(event, team(payload) or me.team_id, me, names, addressed=addressed)
 
 
 def message(raw: Json, me: Identity, names: Names = _NO_NAMES) -> Message | None:
@@ -64,6 +64,20 @@ def message(raw: Json, me: Identity, names: Names = _NO_NAMES) -> Message | None
         at=_seconds(ts),
         files=tuple(_files(raw)),
     )
+
+
+def team(payload: Json) -> str:
+    """The workspace through which the bot sees the event; "" where none is named.
+
+    Never the event's own `team`: in a Slack Connect channel that is the author's, and one mention's two forms could
+    then differ.
+    """
+    return _text(payload, "context_team_id") or _text(payload, "team_id")
+
+
+def enterprise(payload: Json) -> str:
+    """The Enterprise Grid organisation of that workspace; "" where there is none."""
+    return _text(payload, "context_enterprise_id") or _text(payload, "enterprise_id")
 
 
 def named_in(raw: Json, me: Identity) -> list[str]:
@@ -121,15 +135,6 @@ def _is_dm(event: Json) -> bool:
     """Group direct messages (mpim) are channels: more than one person reads them."""
     kind = event.get("channel_type")
     return kind == "im" if isinstance(kind, str) else _text(event, "channel").startswith("D")
-
-
-def _team(payload: Json, me: Identity) -> str:
-    """The workspace through which the bot sees the event.
-
-    Never the event's own `team`: in a Slack Connect channel that is the author's, and one mention's two forms could
-    then differ.
-    """
-    return _text(payload, "context_team_id") or _text(payload, "team_id") or me.team_id
 
 
 def _built(event: Json, team: str, me: Identity, names: Names, *, addressed: bool) -> Mention:

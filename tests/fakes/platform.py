@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bot.errors import Gone, PlatformError, Rejected
 from bot.events import Mention, Message
-from bot.platform import Limits, Submit
+from bot.platform import Limits, Stage, Submit
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class FakePlatform:
     """Implements bot.platform.Platform. `faults` are raised by the next writes, None lets one pass."""
 
     name: str = "fake"
-    limits: Limits = field(default_factory=lambda: Limits(text_max=100, edit_every_s=1.0, parts_max=5))
+    bounds: Limits = field(default_factory=lambda: Limits(text_max=100, edit_every_s=1.0, parts_max=5))
     latency_s: float = 0.0
     connected: bool = True
     messages: dict[str, str] = field(default_factory=dict[str, str])
@@ -37,6 +37,10 @@ class FakePlatform:
     keys: dict[str, str] = field(default_factory=dict[str, str])
     in_flight: int = 0
 
+    def limits(self, mention: Mention) -> Limits:
+        """The same for everybody."""
+        return self.bounds
+
     async def open(self) -> None:
         """Nothing to log in to."""
 
@@ -44,14 +48,16 @@ class FakePlatform:
         """Nothing ever comes by itself."""
         await asyncio.Event().wait()
 
-    async def post(self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False) -> str:
+    async def post(
+        self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False, stage: Stage = "last"
+    ) -> str:
         """A new message; the same key with `recover` finds the old one."""
         known = self.keys.get(key)
         message_id = known if known and recover else f"m{len(self.keys)}" if not known else f"m{len(self.keys)}dup"
         await self._write("post", message_id, text, key=key)
         return message_id
 
-    async def edit(self, mention: Mention, message_id: str, text: str) -> None:
+    async def edit(self, mention: Mention, message_id: str, text: str, *, stage: Stage = "last") -> None:
         """Replaces the text of a message that stands."""
         if message_id not in self.messages:
             raise Gone("no such message")
@@ -83,7 +89,7 @@ class FakePlatform:
             fault, self.faults = (self.faults[0], self.faults[1:]) if self.faults else (None, ())
             if fault is not None and not self.fault_after:
                 raise fault
-            if self.limits.length(text) > self.limits.text_max or text == self.refuses:
+            if self.bounds.length(text) > self.bounds.text_max or text == self.refuses:
                 raise Rejected("text too long, or not to the platform's taste")
             self.messages[message_id] = text
             if key:

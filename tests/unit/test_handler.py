@@ -81,7 +81,7 @@ class Bench:
 @asynccontextmanager
 async def core(redis: Redis, *, context_tokens: int = 24000, deadline_s: float = 600.0) -> AsyncGenerator[Bench]:
     async with FakeCompletions(key="sk-canary") as server:
-        platform = FakePlatform(limits=Limits(text_max=200, edit_every_s=0.02, parts_max=5))
+        platform = FakePlatform(bounds=Limits(text_max=200, edit_every_s=0.02, parts_max=5))
         completions = Completions(
             base_url=server.base_url, api_key="sk-canary", model="m", sleep=no_sleep, patience=PATIENCE
         )

@@ -24,7 +24,7 @@ class Listening(FakePlatform):
     """A platform whose `listen` can be made to fail; it hands out its `submit`."""
 
     def __init__(self, name: str, *failures: Exception) -> None:
-        super().__init__(name=name, limits=Limits(text_max=4000, edit_every_s=0.05))
+        super().__init__(name=name, bounds=Limits(text_max=4000, edit_every_s=0.05))
         self.failures = list(failures)
         self.submits: list[Submit] = []
 

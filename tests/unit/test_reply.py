@@ -288,7 +288,7 @@ def test_whatever_happens_the_messages_end_as_the_parts_of_the_text(
     """Faults strike before the write or after it; where one strikes after a post it is always an unclear one."""
     kept = [Ambiguous("x") if after and fault else fault for fault in faults]
     limits = Limits(text_max=60, edit_every_s=0.5, parts_max=50)
-    platform = FakePlatform(faults=list(kept), fault_after=after, latency_s=latency_s, limits=limits)
+    platform = FakePlatform(faults=list(kept), fault_after=after, latency_s=latency_s, bounds=limits)
     reply, _ = run(answered(platform, pieces))
     wanted = "".join(piece for piece in pieces if isinstance(piece, str))
     assert reply.text == wanted

@@ -47,9 +47,9 @@ def shown(fake: FakeDiscord, channel: str | None = None) -> list[str]:
     return [message["content"] for message in fake.answers(channel or fake.channel)]
 
 
-async def test_the_adapter_is_a_platform(platform: DiscordPlatform) -> None:
+async def test_the_adapter_is_a_platform(fake: FakeDiscord, platform: DiscordPlatform) -> None:
     core_sees: Platform = platform
-    assert (core_sees.name, core_sees.limits.text_max, core_sees.connected) == ("discord", 2000, False)
+    assert (core_sees.name, core_sees.limits(asked(fake)).text_max, core_sees.connected) == ("discord", 2000, False)
 
 
 async def test_an_answer_is_posted_edited_and_deleted(fake: FakeDiscord, platform: DiscordPlatform) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from adapters.slack import posting
-from adapters.slack.adapter import SlackPlatform
+from adapters.slack.adapter import LIMITS, SlackPlatform
 from adapters.slack.doctor import check
 from adapters.slack.manifest import SCOPES
 from adapters.slack.settings import SlackSettings
@@ -98,7 +98,7 @@ async def test_the_longest_text_of_the_limits_can_be_posted_and_edited(
     slack: FakeSlack, platform: SlackPlatform
 ) -> None:
     text = "<@U1> " + "x" * 3_991
-    assert platform.limits.length(text) == platform.limits.text_max
+    assert LIMITS.length(text) == LIMITS.text_max
     mention = asked(slack)
     await platform.edit(mention, await platform.post(mention, text, key="k", first=True), text)
     with pytest.raises(Rejected, match="msg_too_long"):
@@ -365,13 +365,13 @@ async def test_a_post_into_a_thread_must_name_its_root(slack: FakeSlack, platfor
 
 async def test_the_pace_widens_with_the_answers_on_their_way(slack: FakeSlack, platform: SlackPlatform) -> None:
     mentions = [asked(slack, channel=f"C{number}") for number in range(7)]
-    assert platform.limits.edit_every_s == 3.0
+    assert platform.limits(mentions[0]).edit_every_s == 3.0
     for mention in mentions:
         await platform.post(mention, "hi", key=mention.message_id, first=True)
-    assert platform.limits.edit_every_s == pytest.approx(12.0)
+    assert platform.limits(mentions[0]).edit_every_s == pytest.approx(12.0)
     for mention in mentions[1:]:
         await platform.working(mention, on=False)
-    assert platform.limits.edit_every_s == 3.0
+    assert platform.limits(mentions[0]).edit_every_s == 3.0
 
 
 async def test_working_shows_a_status_that_the_answer_clears(slack: FakeSlack, platform: SlackPlatform) -> None:

@@ -22,6 +22,7 @@ from bot.errors import ConfigError, StoreError, Unreachable
 from bot.events import Mention
 from bot.platform import Platform, Routes
 from tests.fakes.slack import FakeSlack
+from tests.mentions import mention as question
 
 BOUND_S = 10.0
 
@@ -109,7 +110,7 @@ async def test_it_is_a_platform_with_routes(slack: FakeSlack) -> None:
     assert platform.name == "slack"
     assert isinstance(platform, Routes)
     assert list(platform.routes()) == []
-    assert platform.limits.text_max == 4_000
+    assert platform.limits(question(platform="slack")).text_max == 4_000
     assert not platform.connected
 
 
