@@ -4,6 +4,7 @@
     ├── ConfigError             stop and tell the operator which setting to change
     │   └── InUse               the data directory belongs to a bot that runs
     ├── StoreError              Redis cannot be reached or refuses; do not acknowledge, try again
+    │   └── Unreadable          what is stored cannot be opened: the operator must mend ENCRYPTION_KEY
     ├── PlatformError
     │   ├── RateLimited         wait `retry_after_s`, then do the same again
     │   ├── Unreachable         nothing was done; try again with back-off
@@ -44,6 +45,13 @@ class StoreError(BotError):
     """Redis could not be reached, or refused, or is not durable."""
 
     retryable = True
+
+
+class Unreadable(StoreError):
+    """A stored value is sealed with a key that is not there, or was changed. It stays stored; the text says what to do.
+
+    Worth another try: while keys change, another process may have the right one already.
+    """
 
 
 class PlatformError(BotError):

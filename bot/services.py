@@ -54,8 +54,10 @@ class Shared(Protocol):
         ...
 
     async def put(self, name: str, value: str, *, tenant: str, ttl_s: float | None) -> None:
-        """Set the value for `ttl_s` seconds. None keeps it until it is dropped: only for the names in
-        `bot.store.KEPT`, ValueError for others.
+        """Set the value for `ttl_s` seconds, whatever stood there.
+
+        None keeps it until it is dropped, and returns when it is on disk; ValueError for names whose first word is
+        not in `bot.store.KEPT`.
         """
         ...
 
@@ -82,10 +84,10 @@ class Shared(Protocol):
         ...
 
     def lock(self, name: str, *, ttl_s: float, within_s: float) -> AbstractAsyncContextManager[None]:
-        """Hold a lock while inside, in one process at a time.
+        """Hold a lock while inside: one task in all processes at a time.
 
-        It lapses by itself after `ttl_s` seconds, should its holder die; work inside must be done sooner, and is
-        cancelled with StoreError when it is not. Raises StoreError when the lock could not be had `within_s` seconds.
+        It lapses by itself after `ttl_s` seconds, should its holder die, so the work inside must be bounded to less.
+        Raises StoreError when the lock could not be had within `within_s` seconds.
         """
         ...
 
@@ -99,7 +101,7 @@ class Shared(Protocol):
     async def count(self, name: str, *, ttl_s: float, **fields: int) -> None:
         """Add to several counters under one name in one step; all are forgotten `ttl_s` seconds after the last time.
 
-        Counts are not sealed.
+        Counts are not sealed. Where the connection breaks at the wrong moment, they are added twice.
         """
         ...
 

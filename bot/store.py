@@ -27,8 +27,13 @@ log = logging.getLogger(__name__)
 PREFIX = "{routernesia}:"
 """Every key begins with it. The braces put all keys into one slot of a Redis Cluster, so scripts may join them."""
 
-PERMANENT = frozenset({"ready", "owner", "token", "wake", "lane"})
-"""The first words of keys without a TTL: the queue itself, which must never be evicted. All others expire."""
+KEPT = frozenset({"install"})
+"""The first words of shared names whose values may be kept until they are dropped: a workspace's installation."""
+
+PERMANENT = frozenset({"ready", "owner", "token", "wake", "lane"}) | KEPT
+"""The first words of keys without a TTL: the queue itself, which must never be evicted, and what is kept for a
+workspace as long as the bot is installed there. All others expire.
+"""
 
 SEEN_TTL_S = 24 * 3600
 """How long an event id is remembered. Slack resends within minutes, on opt-in within 24 h (Events API docs)."""
@@ -64,6 +69,11 @@ ANSWER_WITHIN_S = 3.0
 def key(kind: str, *names: str) -> str:
     """The one place that spells a key: `{routernesia}:lane:slack:T1:C1:17.3`."""
     return PREFIX + ":".join((kind, *names))
+
+
+def shared_key(name: str) -> str:
+    """The key of a value of `bot.shared`, like `{routernesia}:shared:names:slack:T1`; kept ones have their own kind."""
+    return PREFIX + name if name.partition(":")[0] in KEPT else key("shared", name)
 
 
 def link_name(platform: str, channel: str, message_id: str) -> str:

@@ -9,6 +9,8 @@ import platformdirs
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot import sealing
+
 ROUTERNESIA = "https://api.routernesia.id/api/v1"
 
 SYSTEM_PROMPT = """\
@@ -63,6 +65,10 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(
         SecretStr(""),
         description="redis, rediss or unix URL of Redis or Valkey. Default empty: a private Valkey.",
+    )
+    encryption_key: SecretStr | None = Field(
+        None,
+        description="Seals what Redis holds; 32 bytes from the command `key`, NEW,OLD to change it. Default none.",
     )
     data_dir: Path = Field(
         default_factory=_data_dir,
@@ -150,6 +156,12 @@ class Settings(BaseSettings):
             raise ValueError("COMPLETIONS_API_KEY must be the bare key: no spaces, no Bearer before it.")
         return value
 
+    @field_validator("encryption_key")
+    @classmethod
+    def _encryption_key(cls, value: SecretStr | None) -> SecretStr | None:
+        sealing.keys(value.get_secret_value() if value else "")
+        return value
+
     @field_validator("redis_url")
     @classmethod
     def _redis_url(cls, value: SecretStr) -> SecretStr:
@@ -172,6 +184,10 @@ class Settings(BaseSettings):
                 raise ValueError("SYSTEM_PROMPT_FILE and SYSTEM_PROMPT are both set; remove one of them.")
             _prompt_of(path)
         return path
+
+    def encryption_keys(self) -> tuple[bytes, ...]:
+        """The keys in ENCRYPTION_KEY; the first seals, all open. Empty where nothing is sealed."""
+        return sealing.keys(self.encryption_key.get_secret_value() if self.encryption_key else "")
 
     def system_template(self) -> str:
         """The system prompt before `filled`.

@@ -65,7 +65,9 @@ def _secrets(settings: BaseSettings) -> Iterator[str]:
         value = getattr(settings, name)
         text: str = value.get_secret_value() if isinstance(value, SecretStr) else ""
         password = parts.password if "://" in text and (parts := split(text)) else None
-        yield from (one for one in (text, password, unquote(password or "")) if one)
+        # A list of keys: one alone is a secret too.
+        keys = map(str.strip, text.split(",")) if name == "encryption_key" else ()
+        yield from (one for one in dict.fromkeys((text, *keys, password, unquote(password or ""))) if one)
 
 
 def load(

@@ -71,6 +71,9 @@ DISCORD_TOKEN: discordToken
 {{- if eq .Values.store.type "redis" }}
 REDIS_URL: redisUrl
 {{- end }}
+{{- if .Values.store.encrypted }}
+ENCRYPTION_KEY: encryptionKey
+{{- end }}
 {{- end -}}
 
 {{/* The restricted profile of the Pod Security Standards. */}}

@@ -41,6 +41,7 @@ def test_defaults_are_those_of_the_contract():
         "completions_api_key": None,
         "completions_model": "qwen/qwen3-32b-04-28",
         "completions_stream": "auto",
+        "encryption_key": None,
         "system_prompt": None,
         "system_prompt_file": None,
         "context_tokens": 24000,
@@ -75,6 +76,9 @@ def test_defaults_are_those_of_the_contract():
         ("COMPLETIONS_API_KEY", "canary123é", "must be the bare key"),
         ("COMPLETIONS_MODEL", " ", "is empty; give it a value or remove it"),
         ("COMPLETIONS_STREAM", "yes", "must be auto, on or off"),
+        ("ENCRYPTION_KEY", "canary123", "must be 32 bytes, 44 characters of base64 or 64 of hex"),
+        ("ENCRYPTION_KEY", "canary 123", "must be written in base64 or hex"),
+        ("ENCRYPTION_KEY", "00" * 32, "repeats itself, so it was not made at random"),
         ("REDIS_URL", "localhost:6379", "must look like redis://host:6379/0"),
         ("REDIS_URL", "http://:canary123@host", "must look like redis://host:6379/0"),
         ("REDIS_URL", "redis://:canary123@[::1", "must look like redis://host:6379/0"),
@@ -221,6 +225,15 @@ def test_secrets_holds_all_secrets_and_passwords_but_no_empty_text():
     assert of().secrets() == ()
     assert "key-1" not in repr(config)
     assert "p%40ss" not in repr(config)
+
+
+def test_each_key_of_a_list_is_a_secret_and_can_be_had_as_bytes():
+    first, second = bytes(range(32)), bytes(range(32, 64))
+    config = of(ENCRYPTION_KEY=f"{first.hex()}, {second.hex()}")
+    assert {first.hex(), second.hex()} < set(config.secrets())
+    assert config.core.encryption_keys() == (first, second)
+    assert of().core.encryption_keys() == of(ENCRYPTION_KEY=" ").core.encryption_keys() == ()
+    assert first.hex() not in repr(config)
 
 
 def test_a_key_can_be_put_in_later_and_is_checked():
