@@ -27,10 +27,15 @@ ADAPTER_SETTINGS: tuple[type[BaseSettings], ...] = (SlackSettings, DiscordSettin
 
 
 def platforms(config: Config) -> "list[Platform]":
-    """The platforms that have tokens."""
+    """The platforms that have tokens. Raises ConfigError for settings that do not go together."""
     found: list[Platform] = []
     slack, discord = config.adapter(SlackSettings), config.adapter(DiscordSettings)
     if slack.enabled:
+        if slack.oauth and not config.core.encryption_keys():
+            raise ConfigError(
+                "SLACK_CLIENT_ID needs ENCRYPTION_KEY: other people's bot tokens are stored, and only ever sealed. "
+                "`routernesia-bot key` makes one."
+            )
         from adapters.slack.adapter import SlackPlatform
 
         found.append(SlackPlatform(slack))
@@ -112,11 +117,18 @@ async def doctor(config: Config) -> list[Finding]:
     return found
 
 
-def manifest(*, url: str | None, as_json: bool) -> str:
-    """The Slack app manifest: Socket Mode, or with `url` events over HTTP to that host."""
-    from adapters.slack import manifest as slack
+def manifest(*, url: str | None, as_json: bool, agent: bool = True, oauth: bool = False, prompts: str = "") -> str:
+    """The Slack app manifest: Socket Mode, or with `url` events over HTTP to that host; `prompts` is SLACK_PROMPTS.
 
-    document = slack.manifest(socket=url is None, url=url)
+    Raises ConfigError when these do not go together.
+    """
+    from adapters.slack import manifest as slack
+    from adapters.slack import prompts as suggested
+
+    try:
+        document = slack.manifest(url=url, agent=agent, oauth=oauth, prompts=suggested.prompts(prompts))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     return slack.to_json(document) if as_json else slack.to_yaml(document)
 
 

@@ -48,7 +48,7 @@ class App(Protocol):
         """Check every setting against the real services."""
         ...
 
-    def manifest(self, *, url: str | None, as_json: bool) -> str:
+    def manifest(self, *, url: str | None, as_json: bool, agent: bool, oauth: bool, prompts: str) -> str:
         """The Slack app manifest."""
         ...
 
@@ -79,7 +79,7 @@ class _Call:
         self._app = app
         self.env_file = Path(cast("str | None", arguments.env_file) or ".env")
         self._named = arguments.env_file is not None
-        self._environ = environ
+        self.environ = environ
 
     @property
     def app(self) -> App:
@@ -96,7 +96,7 @@ class _Call:
 
         if self._named and not self.env_file.exists():
             raise ConfigError(f"--env-file: there is no file {self.env_file}.")
-        config = settings.load(self.app.ADAPTER_SETTINGS, env_file=self.env_file, environ=self._environ)
+        config = settings.load(self.app.ADAPTER_SETTINGS, env_file=self.env_file, environ=self.environ)
         core = config.core
         level = "warning" if quiet and "log_level" not in core.model_fields_set else core.log_level
         logs.configure(level, core.log_format, secrets=config.secrets())
@@ -218,26 +218,52 @@ def _doctor(call: _Call) -> int:
 
 
 def _manifest(call: _Call) -> int:
-    host = cast("str | None", call.arguments.http)
-    url = None if host is None else _event_url(host)
-    print(call.app.manifest(url=url, as_json=call.arguments.json).rstrip("\n"))
+    given = call.arguments
+    hosts = {_public_url(flag, host) for flag in ("http", "oauth") if (host := getattr(given, flag))}
+    if len(hosts) > 1:
+        raise ConfigError("--http and --oauth name different addresses; Slack can call only one.")
+    if given.oauth is not None and not hosts:
+        raise ConfigError("--oauth needs the public address that Slack shall call, like https://bot.example.com")
+    printed = call.app.manifest(
+        url=next(iter(hosts), None),
+        as_json=given.json,
+        agent=not given.no_agent,
+        oauth=given.oauth is not None,
+        prompts=_slack_prompts(call),
+    )
+    print(printed.rstrip("\n"))
     return FINE
 
 
-def _event_url(host: str) -> str:
+def _slack_prompts(call: _Call) -> str:
+    # This one setting alone: the manifest is also printed where others are missing or wrong.
+    from bot.settings import envfile
+
+    around, (in_file, _) = envfile.from_environment(call.environ), envfile.from_file(call.env_file)
+    return next((one.value for source in (around, in_file) if (one := source.get("SLACK_PROMPTS")) and one.value), "")
+
+
+def _public_url(flag: str, host: str) -> str:
     try:
         parts = urlsplit(host)
         fine = parts.scheme == "https" and bool(parts.hostname) and not (parts.query or parts.fragment)
     except ValueError:
         fine = False
     if not fine:
-        raise ConfigError("--http needs the public address that Slack shall call, like https://bot.example.com")
+        raise ConfigError(f"--{flag} needs the public address that Slack shall call, like https://bot.example.com")
     return host.rstrip("/")
 
 
 def _invite(call: _Call) -> int:
     link: str = _wait(call.app.invite(call.config(quiet=True)))
     print(link)
+    return FINE
+
+
+def _key(_: _Call) -> int:
+    from bot import sealing
+
+    print(sealing.new_key())
     return FINE
 
 
@@ -292,8 +318,13 @@ def _parser() -> argparse.ArgumentParser:
     add("doctor", _doctor, text="check every setting against the real services", more=_DOCTOR)
     manifest = add("manifest", _manifest, text="print the Slack app manifest", more=_MANIFEST)
     manifest.add_argument("--http", metavar="https://HOST", help="events over HTTP to this address, not Socket Mode")
+    manifest.add_argument("--no-agent", action="store_true", help="without the agent view: free plans, guests")
+    manifest.add_argument(
+        "--oauth", metavar="https://HOST", nargs="?", const="", help="for many workspaces, which install it by OAuth"
+    )
     manifest.add_argument("--json", action="store_true", help="JSON instead of YAML")
     add("invite", _invite, text="print Discord's install link", more=_INVITE)
+    add("key", _key, text="print a new key for ENCRYPTION_KEY", more=_KEY)
     return parser
 
 
@@ -344,7 +375,11 @@ needs: nothing. Paste the output at https://api.slack.com/apps, Create New App, 
 examples:
   routernesia-bot manifest                                Socket Mode: no public address needed
   routernesia-bot manifest --http https://bot.example.com  events over HTTP, to /slack/events there
+  routernesia-bot manifest --no-agent                     no agent view: for free plans, and where guests use it
+  routernesia-bot manifest --oauth https://bot.example.com  for many workspaces; implies events over HTTP
   routernesia-bot manifest --json > manifest.json
+
+The agent view cannot be taken off an app again. Its suggested prompts are those of SLACK_PROMPTS.
 
 next: install the app, put SLACK_BOT_TOKEN and SLACK_APP_TOKEN into .env, then: routernesia-bot run
 """
@@ -353,4 +388,14 @@ _INVITE = """\
 needs: DISCORD_TOKEN. The link asks for the least permissions that the bot works with.
 
 next: open the link, choose a server, then: routernesia-bot run
+"""
+
+_KEY = """\
+needs: nothing. With the key in ENCRYPTION_KEY, messages and tokens are sealed before they go to Redis. All processes
+that share a REDIS_URL need the same key. Keep a copy: what was sealed with a key that is lost cannot be read any more.
+
+to change it: ENCRYPTION_KEY=NEW,OLD seals with the new one and still reads what the old one sealed. Remove the old one
+when all of that has expired: HISTORY_TTL_HOURS for messages; installations of the Slack app at their next renewal.
+
+next: put it into .env as ENCRYPTION_KEY, then: routernesia-bot run
 """

@@ -1,69 +1,59 @@
 """The durable inbox: one lane per conversation, in Redis, worked by one holder of a lease at a time.
 
-It knows mentions, leases and tries; it does not know platforms or models. Keys (see `bot.store.key`):
+It knows mentions, changes, leases and tries; it does not know platforms or models. Keys (see `bot.store.key`):
 
     seen:{event}         the event was taken once already
+    gone:{message}       the message was deleted before it arrived here
     people:{conv}        who takes part, the bot apart; decides on follow-ups that do not name the bot
+    talks:{person}       the direct conversations of a person with the bot
     link:{message}       the conversation a message belongs to, where a platform has replies instead of threads
-    lane:{conv}          sorted set: the conversation's waiting mentions by the time they were written
+    lane:{conv}          sorted set: the conversation's waiting mentions and changes by the time they were written
     ready                sorted set: conversation -> the time at which it may be claimed
-    owner                hash: conversation -> the fencing token of its last claim
+    owner                hash: conversation -> the fencing token of its last claim, and the event it was given for
     token                the last fencing token given out
     wake                 a capped list that only ends a blocking wait early
     history:{conv}       list: what was said, both sides, newest last
-    turn:{event}         hash: what became of one mention so far: tries, accepted, answer, part:0, part:1, ...
+    turn:{event}         hash: what became of one event so far: tries, accepted, answer, part:0, part:1, ...,
+                         and whether it was stopped, withdrawn, or forgotten while it ran
     dead                 the last mentions that were given up, for the operator
+    stops                a channel: turns that are to end now
 
 One number is queue position, lease and back-off at once: a lane's score in `ready`. A claim moves it into the
 future (the lease), renewing moves it further, settling moves it to now, a back-off to later. A worker that dies
 does nothing, and the lane falls due by itself. All times are the Redis server's, so clocks of pods do not matter.
+What people wrote is sealed where there is a key (see `bot.entries`).
 """
 
-import asyncio
-import itertools
-import json
 import logging
-import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import NoScriptError, ResponseError
 
 from bot import scripts, store
+from bot.accepting import Accepting, Outcome, link, rootless
 from bot.claim import Claim, claimed
+from bot.entries import Entries
 from bot.errors import StoreError
-from bot.events import Mention, Message, dump
+from bot.events import Event, Message
+from bot.history import Revision
+from bot.sealing import Seal
+from bot.signals import Signal, Signals
 
 log = logging.getLogger(__name__)
 
 LEASE_S = 30.0
 """How long a lane stays with a silent worker. Renewed every third of it."""
 
-WAITAOF = ("WAITAOF", 1, 0)
-"""Wait for the server's own disk, for no replica's."""
-
-DURABLE_WITHIN_MS = 2000
-"""How long an accept waits for the disk. Slack wants its acknowledgement within 3 s (Events API docs, 2026-11)."""
-
 HISTORY_MAX = 200
 """Messages kept per conversation. Chosen: 120 tokens each fill the default budget of 24,000."""
 
 HISTORY_MAX_BYTES = 256 * 1024
-"""Bytes kept per conversation, as every claim carries them. Chosen: more than twice that budget."""
+"""Bytes kept per conversation, as every claim carries them. Chosen: more than twice that budget, also sealed."""
 
 DEAD_MAX = 1000
-
-Outcome = Literal["accepted", "duplicate", "ignored"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    arguments: Sequence[str | float]
-    done: asyncio.Future[Outcome]
 
 
 class Inbox:
@@ -74,99 +64,33 @@ class Inbox:
         redis: Redis,
         *,
         history_ttl_s: int,
+        seal: Seal | None = None,
         lease_s: float = LEASE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis = redis
         self._history_ttl_s = history_ttl_s
+        self._entries = Entries(seal or Seal())
+        self._signals = Signals(redis, self._entries)
+        self._accept = Accepting(redis, self._entries, history_ttl_s=history_ttl_s)
         self.lease_s = lease_s
         self._clock = clock
-        self._submit, self._claim, self._renew, self._note, self._done, self._again = (
+        self._claim, self._renew, self._note, self._done, self._again = (
             redis.register_script(source)
-            for source in (
-                scripts.SUBMIT,
-                scripts.CLAIM,
-                scripts.RENEW,
-                scripts.NOTE,
-                scripts.DONE,
-                scripts.AGAIN,
-            )
+            for source in (scripts.CLAIM, scripts.RENEW, scripts.NOTE, scripts.DONE, scripts.AGAIN)
         )
-        self._waiting: list[_Waiting] = []
-        self._flushing: asyncio.Task[None] | None = None
-        self._waitaof = True
-        self._calls = (f"{secrets.token_hex(6)}:{number}" for number in itertools.count())
 
-    async def submit(self, mention: Mention) -> Outcome:
-        """Take a mention durably, at most once, if it is for the bot.
+    async def submit(self, event: Event) -> Outcome:
+        """Take an event durably, at most once, if it is for the bot; in the order of the calls.
 
-        Mentions submitted while a write is under way go together in the next one (a group commit): their order is
-        the order of the calls, and one wait for the disk serves them all.
+        A stop finds the turn that runs or comes next, a change the message it is about; else both are ignored.
+        Raises NotDurable where the event was taken, but perhaps not yet to the disk.
         """
-        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(self._submit_arguments(mention), done))
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush(), name="inbox-flush")
-        return await done
+        return await self._accept(event)
 
-    def _submit_arguments(self, mention: Mention) -> Sequence[str | float]:
-        place = mention.place
-        rootless = place.kind == "channel" and place.thread is None and mention.reply_to
-        link = store.link_name(place.platform, place.channel, mention.reply_to or "") if rootless else ""
-        return (
-            next(self._calls),
-            dump(mention),
-            mention.event_id,
-            mention.conversation,
-            link,
-            mention.author.id,
-            "1" if mention.addressed else "0",
-            mention.sent_at,
-            store.SEEN_TTL_S,
-            store.TURN_TTL_S,
-            self._history_ttl_s,
-            *mention.others,
-        )
-
-    async def _flush(self) -> None:
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting, []
-                try:
-                    outcomes = await self._write([waiting.arguments for waiting in batch])
-                except StoreError as error:
-                    outcomes = [error] * len(batch)
-                except Exception as error:  # noqa: BLE001 - the wall: nobody may wait for ever
-                    outcomes = [StoreError(f"a mention could not be taken: {type(error).__name__}")] * len(batch)
-                for waiting, outcome in zip(batch, outcomes, strict=True):
-                    _resolve(waiting.done, outcome)
-        finally:
-            self._flushing = None
-
-    async def _write(self, batch: Sequence[Sequence[str | float]]) -> Sequence[Outcome | StoreError]:
-        """Submit in one round trip, and wait for the disk on the same connection: WAITAOF counts only its own."""
-        async with store.attempt("take a mention"), self._redis.pipeline(transaction=False) as pipe:
-            # evalsha, not AsyncScript: in a pipeline that asks SCRIPT EXISTS first, a round trip more each time.
-            for arguments in batch:
-                pipe.evalsha(self._submit.sha, 1, store.PREFIX, *arguments)
-            if self._waitaof:
-                pipe.execute_command(*WAITAOF, DURABLE_WITHIN_MS)
-            replies = await pipe.execute(raise_on_error=False)
-            if any(isinstance(reply, NoScriptError) for reply in replies):
-                # A new server, or one that was restarted, does not know the scripts.
-                await self._redis.script_load(scripts.SUBMIT)
-                return await self._write(batch)
-        synced = replies.pop() if self._waitaof else [1]
-        failure: StoreError | None = None
-        if isinstance(synced, ResponseError) and "unknown command" in str(synced).lower():
-            # Redis before 7.2. /readyz demands the append-only file; with appendfsync always the reply is the proof.
-            self._waitaof = False
-            log.warning("redis_without_waitaof")
-        elif isinstance(synced, Exception):
-            failure = store.failure(synced, "make a mention durable")
-        elif int(synced[0]) < 1:
-            failure = StoreError("Redis did not get a mention to its disk in time")
-        return [_outcome(reply, failure) for reply in replies]
+    async def hear(self, heard: Callable[[Signal], None]) -> None:
+        """Pass on every turn that is to end, until cancelled."""
+        await self._signals.listen(heard)
 
     async def claim(self, most: int) -> tuple[list[Claim], float | None]:
         """At most `most` due lanes, oldest first, and the seconds until the next one falls due (None: none waits)."""
@@ -176,7 +100,7 @@ class Inbox:
         for conversation in parked:
             log.error("lane_unreadable", extra={"conversation": conversation})
         valid_until = asked_at + self.lease_s
-        claims = [claimed(row, now=float(server_now), valid_until=valid_until) for row in rows]
+        claims = [claimed(row, self._entries, now=float(server_now), valid_until=valid_until) for row in rows]
         return claims, float(next_due_s) if next_due_s else None
 
     async def wait(self, timeout_s: float) -> None:
@@ -187,17 +111,24 @@ class Inbox:
             await self._redis.blpop([store.key("wake")], timeout=max(0.001, min(timeout_s, 1.0)))
 
     async def renew(self, claims: Sequence[Claim]) -> list[Claim]:
-        """Prolong leases; gives those that were lost to another worker."""
+        """Prolong leases; gives those that were lost to another worker. Claims learn that they are to end."""
         asked_at = self._clock()
         async with store.attempt("renew leases"), self._redis.pipeline(transaction=False) as pipe:
             for claim in claims:
-                args = [claim.conversation, claim.token, self.lease_s]
+                args = [claim.conversation, claim.token, self.lease_s, claim.event_id]
                 await self._renew(keys=[store.PREFIX], args=args, client=pipe)
-            kept = cast(list[int], await pipe.execute())
-        for claim, held in zip(claims, kept, strict=True):
-            if held:
-                claim.valid_until = asked_at + self.lease_s
-        return [claim for claim, held in zip(claims, kept, strict=True) if not held]
+            replies = cast("list[list[Any]]", await pipe.execute())
+        lost: list[Claim] = []
+        for claim, (held, *marks) in zip(claims, replies, strict=True):
+            if not held:
+                lost.append(claim)
+                continue
+            claim.valid_until = asked_at + self.lease_s
+            by, withdrawn = marks
+            stopped = self._entries.someone(by, claim.conversation) if by else None
+            if stopped or withdrawn:
+                claim.end(stopped=stopped, withdrawn=bool(withdrawn))
+        return lost
 
     def holds(self, claim: Claim) -> bool:
         """Whether the lease can still be ours, by the local clock alone; a thawed process finds it lapsed."""
@@ -206,12 +137,12 @@ class Inbox:
     async def note_part(self, claim: Claim, part: int, message_id: str) -> None:
         """Store the id of a posted message, so that whoever goes on edits it instead of posting another."""
         claim.parts[part] = message_id
-        await self._store(claim, f"part:{part}", message_id, link=self._link(claim, message_id))
+        await self._store(claim, f"part:{part}", message_id, link=_part_link(claim, message_id))
 
     async def note_answer(self, claim: Claim, text: str) -> None:
         """Store the whole answer, so that a retry neither pays for nor shows another."""
         claim.answer = text
-        await self._store(claim, "answer", text, link="")
+        await self._store(claim, "answer", self._entries.answer(text, claim.conversation), link="")
 
     async def _store(self, claim: Claim, name: str, value: str, *, link: str) -> None:
         await self._fenced(
@@ -226,29 +157,38 @@ class Inbox:
             self._history_ttl_s,
         )
 
-    def _link(self, claim: Claim, message_id: str) -> str:
-        place = claim.mention.place if claim.mention else None
-        if place is None or place.kind != "channel" or place.thread is not None:
-            return ""
-        return store.link_name(place.platform, place.channel, message_id)
+    async def done(
+        self,
+        claim: Claim,
+        messages: Sequence[Message] = (),
+        *,
+        revisions: Sequence[Revision] = (),
+        dead: str = "",
+    ) -> None:
+        """Take the event off its lane, with what it adds to the history and what it changes there.
 
-    async def done(self, claim: Claim, messages: Sequence[Message] = (), *, dead: str = "") -> None:
-        """Take the mention off its lane, with what it adds to the history. `dead` files it as given up, and why."""
-        entry = json.dumps({"why": dead, "event": claim.raw}) if dead else ""
+        `dead` files it as given up, and why.
+        """
+        conversation, entries = claim.conversation, self._entries
+        revised = [
+            text for one in revisions for text in (one.line.raw, entries.line(one.now, conversation) if one.now else "")
+        ]
         await self._fenced(
             self._done,
             "settle",
             claim,
             claim.event_id,
             claim.raw,
-            entry,
+            entries.dead(claim.raw, why=dead, event_id=claim.event_id, conversation=conversation) if dead else "",
             store.TURN_TTL_S,
             self._history_ttl_s,
             HISTORY_MAX,
             HISTORY_MAX_BYTES,
             store.DEAD_TTL_S,
             DEAD_MAX,
-            *(dump(message) for message in messages),
+            len(revisions),
+            *revised,
+            *(entries.line(message, conversation) for message in messages),
         )
         claim.settled = True
 
@@ -305,26 +245,10 @@ class Inbox:
             return await script(keys=[store.PREFIX], args=args)
 
 
-class NotDurable(StoreError):
-    """The mention is in the inbox and will be answered, but whether it is on disk is not known: do not acknowledge."""
-
-
 class LeaseLost(StoreError):
     """The lane went to another worker: stop, write nothing more."""
 
 
-def _resolve(done: asyncio.Future[Outcome], outcome: Outcome | StoreError) -> None:
-    if done.cancelled():
-        return
-    if isinstance(outcome, StoreError):
-        done.set_exception(outcome)
-    else:
-        done.set_result(outcome)
-
-
-def _outcome(reply: Any, failure: StoreError | None) -> Outcome | StoreError:
-    if isinstance(reply, Exception):
-        return store.failure(reply, "take a mention")
-    if failure and reply == "accepted":
-        return NotDurable(str(failure))
-    return failure or cast(Outcome, reply)
+def _part_link(claim: Claim, message_id: str) -> str:
+    place = claim.mention.place if claim.mention else None
+    return link(place, message_id) if place and rootless(place) else ""

@@ -1,6 +1,6 @@
 """Every metric's name, in Prometheus style: base units, few labels, never a user, channel or workspace.
 
-Conservation: accepted = answered + failed + what is still in the inbox. An alert on it finds silent loss.
+Conservation: accepted = answered + failed + withdrawn + what is still in the inbox. An alert on it finds silent loss.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -21,6 +21,11 @@ class Metrics:
         self.refused = self._counter("mentions_refused", "Mentions Redis did not take; not acknowledged", of_platform)
         self.answered = self._counter("mentions_answered", "Mentions answered", ("platform", "outcome"))
         self.failed = self._counter("mentions_failed", "Mentions given up with a notice", ("platform", "reason"))
+        self.withdrawn = self._counter("mentions_withdrawn", "Mentions deleted before their answer", of_platform)
+        self.changes = self._counter("changes", "Edits and deletions of messages", ("platform", "outcome"))
+        self.stops = self._counter("stops", "Wishes to stop an answer", ("platform", "outcome"))
+        self.feedback = self._counter("feedback", "What people thought of answers", ("platform", "verdict"))
+        self.fallbacks = self._counter("stream_fallback", "Answers not streamed natively", ("platform", "reason"))
         self.completion_errors = self._counter("completion_errors", "Failed completions requests", ("kind",))
         self.platform_errors = self._counter("platform_errors", "Failed writes", ("platform", "kind"))
         self.tokens = self._counter("tokens", "Tokens as counted by the completions API", ("type",))

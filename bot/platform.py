@@ -33,13 +33,16 @@ class Limits:
     `length` counts CommonMark text as the platform will count it after rendering; it never shrinks when text is
     appended. `text_max` is in that unit. `edit_every_s` is the least time between two edits while an answer
     streams; the first and the last write do not wait for it. `parts_max` is the number of messages after which an
-    answer is ended. `stages` says that a message is written once more when only its stage has changed.
+    answer is ended. `stages` says that a message is written once more when only its stage has changed. `tables_max`
+    tables stand in a message, each of `table_rows_max` rows with its header (None: as many as fit).
     """
 
     text_max: int
     edit_every_s: float
     parts_max: int = 12
     stages: bool = False
+    tables_max: int | None = None
+    table_rows_max: int | None = None
     length: Callable[[str], int] = utf16_length
 
 
@@ -139,7 +142,12 @@ class StreamLimits:
 
 
 class StreamEnded(PlatformError):
-    """The message takes no more text: it stands with what was appended before. `stopped`: a person ended it."""
+    """The message takes no more text: it stands with what was appended before. `stopped`: a person ended it.
+
+    From `Platform.edit`: the message still streams and could not be ended now; try again later.
+    """
+
+    retryable = True
 
     def __init__(self, text: str, *, stopped: bool = False) -> None:
         super().__init__(text)

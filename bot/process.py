@@ -13,14 +13,21 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from bot import http, store
+from bot.commands import About, Commands
+from bot.commit import NotDurable
 from bot.completions import Completions
+from bot.desk import Desk
 from bot.errors import ConfigError, PlatformError, StoreError
-from bot.events import Event, Mention
-from bot.handler import Handler, Persona
-from bot.inbox import LEASE_S, Inbox, NotDurable
+from bot.events import Change, Event, Mention, Stop
+from bot.forgetting import Forgetting
+from bot.handler import Handler
+from bot.inbox import LEASE_S, Inbox
 from bot.metrics import Metrics
-from bot.platform import Platform, Routes, Submit
+from bot.platform import Platform, Routes, Submit, UsesServices
+from bot.sealing import Seal
 from bot.settings import Settings, filled
+from bot.shared import RedisShared
+from bot.turn import Means, ModelState, Persona
 from bot.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -82,21 +89,39 @@ class Bot:
                 self._stack.push_async_callback(platform.aclose)
             url = settings.redis_url.get_secret_value()
             self._redis = await self._stack.enter_async_context(store.connect(url, data_dir=settings.data_dir))
-            self.inbox = Inbox(self._redis, history_ttl_s=settings.history_ttl_hours * 3600, lease_s=self._lease_s)
+            self._compose(Seal(settings.encryption_keys()))
             if not url:
                 await self.inbox.take_over()
         except BaseException:
             await self._stack.aclose()
             raise
-        handler = Handler(
-            inbox=self.inbox,
-            completions=self._completions,
-            platforms=self._opened,
-            persona=_persona(settings),
-            metrics=self.metrics,
-        )
-        self._worker = Worker(self.inbox, handler, slots=settings.worker_slots, metrics=self.metrics)
         return self
+
+    def _compose(self, seal: Seal) -> None:
+        """The parts that stand on Redis."""
+        settings = self._settings
+        history_ttl_s = settings.history_ttl_hours * 3600
+        self.inbox = Inbox(self._redis, history_ttl_s=history_ttl_s, seal=seal, lease_s=self._lease_s)
+        shared, forgetting, state = RedisShared(self._redis, seal=seal), Forgetting(self._redis), ModelState()
+        means = Means(self.inbox, self._completions, _persona(settings), self.metrics, shared, model=state)
+        handler = Handler(means, self._opened)
+        self._worker = Worker(self.inbox, handler, slots=settings.worker_slots, metrics=self.metrics)
+        commands = Commands(self._about(state), shared, inbox=self.inbox, forgetting=forgetting)
+        self.desk = Desk(shared, commands, forgetting=forgetting, metrics=self.metrics)
+        for platform in self._chosen:
+            if isinstance(platform, UsesServices):
+                platform.use(self.desk)
+
+    def _about(self, state: ModelState) -> About:
+        settings = self._settings
+        return About(
+            bot=BOT_NAME,
+            model=settings.completions_model,
+            own_prompt=bool(settings.system_prompt or settings.system_prompt_file),
+            history_ttl_hours=settings.history_ttl_hours,
+            connected=lambda: {one.name: one.name in self._opened and one.connected for one in self._chosen},
+            state=state,
+        )
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
@@ -198,31 +223,39 @@ class Bot:
         await platform.listen(self._counted(platform.name))
 
     def _counted(self, platform: str) -> Submit:
-        """`Inbox.submit` with its metrics."""
+        """`Inbox.submit` with its metrics, which stand at 0 from the start."""
         metrics = self.metrics
-        outcomes = {
-            "accepted": metrics.accepted.labels(platform),
-            "duplicate": metrics.duplicates.labels(platform),
-            "ignored": metrics.ignored.labels(platform),
-        }
-        ack, refused = metrics.ack.labels(platform), metrics.refused.labels(platform)
+        for counter in (metrics.accepted, metrics.duplicates, metrics.ignored, metrics.refused, metrics.withdrawn):
+            counter.labels(platform)
+        metrics.ack.labels(platform)
 
         async def submit(event: Event) -> None:
-            if not isinstance(event, Mention):
-                return
-            began = time.perf_counter()
-            try:
-                outcome = await self.inbox.submit(event)
-            except NotDurable:
-                outcomes["accepted"].inc()
-                raise
-            except StoreError:
-                refused.inc()
-                raise
-            outcomes[outcome].inc()
-            ack.observe(time.perf_counter() - began)
+            match event:
+                case Mention():
+                    await self._take(event, platform)
+                case Change():
+                    outcome = await self.inbox.submit(event)
+                    metrics.changes.labels(platform, outcome).inc()
+                    if outcome == "withdrawn":
+                        metrics.withdrawn.labels(platform).inc()
+                case Stop():
+                    metrics.stops.labels(platform, await self.inbox.submit(event)).inc()
 
         return submit
+
+    async def _take(self, mention: Mention, platform: str) -> None:
+        metrics, began = self.metrics, time.perf_counter()
+        try:
+            outcome = await self.inbox.submit(mention)
+        except NotDurable:
+            metrics.accepted.labels(platform).inc()
+            raise
+        except StoreError:
+            metrics.refused.labels(platform).inc()
+            raise
+        outcomes = {"accepted": metrics.accepted, "duplicate": metrics.duplicates, "ignored": metrics.ignored}
+        outcomes[outcome].labels(platform).inc()
+        metrics.ack.labels(platform).observe(time.perf_counter() - began)
 
     async def obstacles(self) -> Sequence[str]:
         """What keeps this process from doing its work right now, one sentence each."""

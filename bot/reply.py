@@ -1,9 +1,9 @@
 """The live answer: the model's deltas become paced messages, and in the end each message stands exactly right.
 
 One reader takes the model's deltas and never waits for the platform. One writer has at most one write under way;
-when it is free and the pace allows, it brings the messages to the newest text. What was written is remembered per
-message, so a message that is right already costs nothing, and an answer taken over from a dead worker is edited
-into the messages that worker left.
+when it is free and the pace allows, it brings the messages to the newest text. How that is done is a ladder: messages
+that grow natively (`streamed`), below them messages that are posted and edited (`edited`). It is only ever gone down,
+and goes on where the rung above was acknowledged. A private answer is not live: it is posted when it is whole.
 """
 
 import asyncio
@@ -11,10 +11,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from bot import markdown
+from bot.attached import FILE_MAX, Attached
+from bot.edited import Edited
 from bot.errors import Ambiguous, CompletionError, Forbidden, Gone, PlatformError, RateLimited
 from bot.events import Delta, Finish, Mention, Usage
-from bot.platform import Limits, Platform
+from bot.ledger import Ledger
+from bot.platform import Limits, Platform, Streams
+from bot.streamed import Streamed
 
 FIRST_WRITE_S = 0.7
 """The longest a person waits from the first token to the first text; a whole sentence goes out at once."""
@@ -25,16 +28,15 @@ LOOK_AGAIN_S = 0.1
 
 RETRY_CAP_S = 10.0
 
-TOO_MANY_PARTS = "*(The answer is longer than I may post here. Ask me to go on.)*"
-
 
 @dataclass(slots=True)
 class Stream:
-    """What came of reading the model: `finish` as the model said, or `error` where it broke."""
+    """What came of reading the model: `finish` as the model said, `error` where it broke, `stopped` by a person."""
 
     finish: Finish | None = None
     usage: Usage | None = None
     error: CompletionError | None = None
+    stopped: bool = False
 
 
 class Reply:
@@ -57,26 +59,25 @@ class Reply:
     ) -> None:
         self._platform = platform
         self._mention = mention
-        self._ids = parts
-        self._note_part = note_part
-        self._guard = guard
-        self._recover = recover
+        self._ledger = Ledger(mention, parts, note_part, guard, recover)
+        self._attached = Attached(platform, self._ledger)
+        self._rung: Streamed | Edited = Edited(platform, self._ledger, attached=self._attached)
         self._loop = asyncio.get_running_loop()
-        self._written: dict[int, str] = {}
-        self._anew: set[int] = set()
         self._pieces: list[str] = []
         self._text = ""
+        self._new = 0  # characters since the last write began
         self._due = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._starving = False
         self._ended = False
+        self._stopped = False
+        self._reader: asyncio.Task[None] | None = None
         self._failures = 0
         self._not_before = 0.0
-        self.visible_at: float | None = None
 
     @property
     def text(self) -> str:
-        """All the model said so far."""
+        """All the model said so far, from its first visible character on."""
         if self._pieces:
             self._text += "".join(self._pieces)
             self._pieces.clear()
@@ -85,7 +86,23 @@ class Reply:
     @property
     def first_id(self) -> str:
         """The id of the first message, "" before it exists."""
-        return self._ids.get(0, "")
+        return self._ledger.ids.get(0, "")
+
+    @property
+    def more_ids(self) -> tuple[str, ...]:
+        """The ids of the messages after the first."""
+        return tuple(self._ledger.ids[number] for number in self._ledger.numbers if number)
+
+    @property
+    def visible_at(self) -> float | None:
+        """The loop's time at which the first text became visible, None before."""
+        return self._ledger.visible_at
+
+    def stop(self) -> None:
+        """End reading the model now, whether or not it has begun; what it said so far stays the answer."""
+        self._stopped = True
+        if self._reader:
+            self._reader.cancel()
 
     @property
     def _limits(self) -> Limits:
@@ -98,7 +115,14 @@ class Reply:
         """
         result = Stream()
         self._ended = False
-        reader = asyncio.create_task(self._read(deltas, result), name="model")
+        if self._stopped:
+            await deltas.aclose()
+            return Stream(stopped=True)
+        platform, ledger = self._platform, self._ledger
+        if isinstance(platform, Streams) and not (self._mention.private or ledger.ids or ledger.recover):
+            self._rung = Streamed(platform, ledger, limits=lambda: self._limits, stop=self.stop)
+        reader = self._reader = asyncio.create_task(self._read(deltas, result), name="model")
+        reader.add_done_callback(lambda _: self._read_to_the_end())
         try:
             await self._write_live()
         finally:
@@ -106,7 +130,9 @@ class Reply:
                 self._timer.cancel()
             reader.cancel()
             await asyncio.wait([reader])
-        reader.result()
+        if not reader.cancelled():
+            reader.result()
+        result.stopped = self._stopped
         return result
 
     async def finish(self, text: str, *, deadline: float) -> None:
@@ -114,15 +140,13 @@ class Reply:
 
         Raises PlatformError when it cannot: refused for good, or `deadline` (loop time) passed.
         """
-        parts = self._parts(text)
         while True:
             if (wait_s := self._not_before - self._loop.time()) > 0:
                 if self._not_before > deadline:
                     raise RateLimited("asked to wait for longer than there is time", retry_after_s=wait_s)
                 await asyncio.sleep(wait_s)
             try:
-                await self._show(parts)
-                await self._drop_after(len(parts))
+                await self._show(text, final=True)
                 return
             except PlatformError as error:
                 self._put_off(error)
@@ -132,7 +156,7 @@ class Reply:
     async def _read(self, deltas: AsyncGenerator[Delta, None], result: Stream) -> None:
         try:
             async with aclosing(deltas):
-                room = self._limits.text_max * self._limits.parts_max
+                room = self._room()
                 async for delta in deltas:
                     result.finish = delta.finish or result.finish
                     result.usage = delta.usage or result.usage
@@ -140,22 +164,46 @@ class Reply:
                         self._take(delta.text)
                         room -= len(delta.text)
                         if room < 0:
+                            if self._attached.offered:
+                                result.finish = "length"  # where there is no file, the last message says so
                             return
         except CompletionError as error:
             result.error = error
-        finally:
-            self._ended = True
-            self._due.set()
+
+    def _room(self) -> int:
+        """So many characters are read, at least as many as can be shown."""
+        if self._attached.offered:
+            return FILE_MAX
+        limits = self._limits
+        streamed_max = self._platform.stream_limits.text_max if isinstance(self._platform, Streams) else 0
+        return max(limits.text_max, streamed_max) * limits.parts_max
+
+    def _read_to_the_end(self) -> None:
+        self._ended = True
+        self._due.set()
 
     def _take(self, text: str) -> None:
+        if not self._pieces and not self._text:
+            text = text.lstrip()  # as the handler does: what is shown must begin what is stored
+        if not text:
+            return
         self._pieces.append(text)
+        self._new += len(text)
+        if self._mention.private or self._due.is_set():
+            return
         if self._starving:
             self._due.set()
-        elif self.visible_at is None and not self._due.is_set():
+        elif self.visible_at is not None:
+            if self._is_hurried():
+                self._due.set()
+        else:
             if self._timer is None:
                 self._arm(FIRST_WRITE_S)
             if text.rstrip(" ").endswith(SENTENCE_END) and self._loop.time() >= self._not_before:
                 self._due.set()
+
+    def _is_hurried(self) -> bool:
+        return self._rung.hurried(self._new) and self._loop.time() >= self._not_before
 
     async def _write_live(self) -> None:
         while True:
@@ -163,79 +211,37 @@ class Reply:
             self._due.clear()
             if self._ended:
                 return
-            self._starving = not self._pieces
+            self._starving = not (self._pieces or self._failures)
             if not self._starving:
                 await self._show_live()
 
     async def _show_live(self) -> None:
+        self._new = 0
         try:
-            await self._show(self._parts(markdown.settled(self.text)))
+            await self._show(self.text, final=False)
             self._failures = 0
         except (Forbidden, Gone):
             raise
         except PlatformError as error:
             # Live text may come late; only the final text must stand.
             self._put_off(error)
-        if not self._ended:
+        if not self._ended and not self._is_hurried():
             self._due.clear()  # what arrived during the write keeps the pace too
         # Nothing to show yet, as where the answer opens with half a link: look again soon.
-        pace_s = LOOK_AGAIN_S if self.visible_at is None else self._limits.edit_every_s
+        pace_s = LOOK_AGAIN_S if self.visible_at is None else self._rung.every_s
         self._arm(max(pace_s, self._not_before - self._loop.time()))
+
+    async def _show(self, text: str, *, final: bool) -> None:
+        if final and not text.startswith(self._rung.fixed):
+            # Another text than the one begun: all its messages are written anew.
+            self._rung = Edited(self._platform, self._ledger, attached=self._attached)
+        while share := await self._rung.show(text, final=final):
+            self._rung = Edited(self._platform, self._ledger, attached=self._attached, share=share)
 
     def _arm(self, after_s: float) -> None:
         if self._timer:
             self._timer.cancel()
         self._timer = self._loop.call_later(after_s, self._due.set)
-
-    def _parts(self, text: str) -> list[str]:
-        limits = self._limits
-        parts = markdown.parts(text, limit=limits.text_max, length=limits.length)
-        if len(parts) > limits.parts_max:
-            parts[limits.parts_max :] = [TOO_MANY_PARTS]
-        return parts
-
-    async def _show(self, parts: list[str]) -> None:
-        for number, text in enumerate(parts):
-            if self._written.get(number) != text:
-                self._guard()
-                await self._put(number, text)
-                self._written[number] = text
-                self.visible_at = self.visible_at or self._loop.time()
-
-    async def _put(self, number: int, text: str) -> None:
-        message_id = self._ids.get(number)
-        if message_id is None:
-            await self._post(number, text)
-            return
-        try:
-            await self._platform.edit(self._mention, message_id, text)
-        except Gone:
-            # Somebody removed the message: once it is posted anew, a second removal is meant.
-            if number in self._anew:
-                raise
-            self._anew.add(number)
-            self._guard()
-            await self._post(number, text)
-
-    async def _post(self, number: int, text: str) -> None:
-        key = f"{self._mention.event_id}/{number}" + ("/anew" if number in self._anew else "")
-        try:
-            message_id = await self._platform.post(
-                self._mention, text, key=key, first=number == 0, recover=self._recover
-            )
-        except Ambiguous:
-            self._recover = True
-            raise
-        self._ids[number] = message_id
-        await self._note_part(number, message_id)
-
-    async def _drop_after(self, count: int) -> None:
-        """An earlier attempt may have been longer."""
-        for number in sorted(self._ids):
-            if number >= count:
-                self._guard()
-                await self._platform.delete(self._mention, self._ids[number])
-                self._written.pop(number, None)
 
     def _put_off(self, error: PlatformError) -> None:
         """Until when the platform is left alone after a failure."""

@@ -1,6 +1,7 @@
 """The inbox's scripts in Lua: each runs in Redis as one step, so none of its invariants is ever half-kept.
 
-Every key is built from the common prefix, which pins all of them to one slot (see `bot.store.PREFIX`).
+Every key is built from the common prefix, which pins all of them to one slot (see `bot.store.PREFIX`). What people
+wrote may be sealed, so scripts go by ids alone.
 """
 
 NOW = """
@@ -14,36 +15,172 @@ local function wake(k)
 end
 """
 
+# The owner's token names the event that it was given for: an older mention may have come into the lane since, so the
+# lane's head is not always what is worked on. A lease that lapsed has no holder. That a channel is forbidden to this
+# user (an ACL) must not undo a mark: the renewal of the lease finds it.
+LANE = """
+local function linked(k, conversation, names, from)
+  for at = from, #names do
+    if names[at] ~= '' then conversation = redis.call('GET', k .. 'link:' .. names[at]) or conversation end
+  end
+  return conversation
+end
+local function holder(k, conversation)
+  local token = redis.call('HGET', k .. 'owner', conversation)
+  local due = token and redis.call('ZSCORE', k .. 'ready', conversation)
+  return token and string.match(token, '^%d+ (.*)$'), due and tonumber(due) > now()
+end
+local function decoded(raw)
+  local ok, event = pcall(cjson.decode, raw)
+  return ok and type(event) == 'table' and type(event.event_id) == 'string' and event or {}
+end
+local function tell(k, conversation, id, name, value)
+  redis.pcall('PUBLISH', k .. 'stops', cjson.encode({conversation = conversation, event_id = id, [name] = value}))
+end
+"""
+
 # Invariant: the decision that a mention is for the bot comes before its mark as seen, in one step. Slack sends
 # `message` and `app_mention` for one mention in any order; marked first, an unaddressed copy would hide the other.
 # Also a duplicate tells who takes part: Slack's `app_mention` does not name the thread's starter, its `message` does.
 # The mark is the call's own name: a call that redis-py sends again, because its reply was lost, is not a duplicate.
 # A duplicate renews its mark: a write for WAITAOF to wait on, which covers the first delivery's write too.
 # Invariant: a lane with a mention in it is in `ready`; NX leaves a running lease or back-off as it is.
+# Invariant: a mention whose deletion came first is not taken. Who asks for a private answer, or for another one, does
+# not take part in the conversation by that (`joins`).
 SUBMIT = (
     NOW
     + """
 local k = KEYS[1]
 local call, raw, id, conversation, link, author, addressed, sent_at = unpack(ARGV, 1, 8)
-local seen_ttl, turn_ttl, history_ttl = unpack(ARGV, 9, 11)
+local joins, gone, talks, seen_ttl, turn_ttl, history_ttl = unpack(ARGV, 9, 14)
 if link ~= '' then conversation = redis.call('GET', k .. 'link:' .. link) or conversation end
-local people = k .. 'people:' .. conversation
-if addressed == '0' and redis.call('EXISTS', people) == 0 then return 'ignored' end
-redis.call('SADD', people, author, unpack(ARGV, 12))
-redis.call('EXPIRE', people, history_ttl)
-local seen = k .. 'seen:' .. id
+local people, seen = k .. 'people:' .. conversation, k .. 'seen:' .. id
 local mark = redis.call('GET', seen)
+if not mark and gone ~= '' and redis.call('EXISTS', k .. 'gone:' .. gone) == 1 then return 'ignored' end
+if joins == '1' then
+  if addressed == '0' and redis.call('EXISTS', people) == 0 then return 'ignored' end
+  redis.call('SADD', people, author, unpack(ARGV, 15))
+  redis.call('EXPIRE', people, history_ttl)
+end
 if mark then
   redis.call('SET', seen, mark, 'EX', seen_ttl)
   return mark == call and 'accepted' or 'duplicate'
 end
-if addressed == '0' and redis.call('SCARD', people) > 1 then return 'ignored' end
+if joins == '1' and addressed == '0' and redis.call('SCARD', people) > 1 then return 'ignored' end
 local at = now()
 redis.call('SET', seen, call, 'EX', seen_ttl)
 redis.call('HSET', k .. 'turn:' .. id, 'accepted', at)
 redis.call('EXPIRE', k .. 'turn:' .. id, turn_ttl)
+if talks ~= '' then
+  redis.call('SADD', k .. 'talks:' .. talks, conversation)
+  redis.call('EXPIRE', k .. 'talks:' .. talks, history_ttl)
+end
 redis.call('ZADD', k .. 'lane:' .. conversation, sent_at, raw)
 if redis.call('ZADD', k .. 'ready', 'NX', at, conversation) == 1 then wake(k) end
+return 'accepted'
+"""
+)
+
+# A message was edited (`entry` is the mention as it reads now) or deleted (`entry` is empty).
+# Invariant: a mention is replaced or taken off its lane only where nobody works on it; whoever held it before, with a
+# lease that has lapsed, is refused from then on. One that was ever claimed may have messages in the thread, so its
+# deletion is left in the turn for the next holder, who removes them.
+# Invariant: the history is changed by the lane's holder alone. What concerns it waits in the lane, behind what runs.
+CHANGE = (
+    NOW
+    + LANE
+    + """
+local k = KEYS[1]
+local call, id, conversation, message, entry, change, at, gone = unpack(ARGV, 1, 8)
+local seen_ttl, turn_ttl, gone_ttl = unpack(ARGV, 9, 11)
+conversation = linked(k, conversation, ARGV, 12)
+local seen = k .. 'seen:' .. id
+local mark = redis.call('GET', seen)
+if mark then
+  redis.call('SET', seen, mark, 'EX', seen_ttl)
+  return string.sub(mark, 1, #call + 1) == call .. ' ' and string.sub(mark, #call + 2) or 'duplicate'
+end
+local function settled(outcome)
+  redis.call('SET', seen, call .. ' ' .. outcome, 'EX', seen_ttl)
+  return outcome
+end
+local function withdraw(turn)
+  redis.call('HSET', turn, 'withdrawn', 1)
+  redis.call('EXPIRE', turn, turn_ttl)
+end
+local lane, ready, history = k .. 'lane:' .. conversation, k .. 'ready', k .. 'history:' .. conversation
+local running, live = holder(k, conversation)
+local function follow()
+  redis.call('ZADD', lane, at, change)
+  redis.call('HSET', k .. 'turn:' .. id, 'accepted', now())
+  redis.call('EXPIRE', k .. 'turn:' .. id, turn_ttl)
+  if redis.call('ZADD', ready, 'NX', now(), conversation) == 1 then wake(k) end
+  return settled('accepted')
+end
+for _, raw in ipairs(redis.call('ZRANGE', lane, 0, -1)) do
+  local event = decoded(raw)
+  if event.message_id == message and (event.replaces or '') == '' then
+    local turn = k .. 'turn:' .. event.event_id
+    if running == event.event_id and live then
+      if entry ~= '' then return follow() end
+      withdraw(turn)
+      tell(k, conversation, running, 'withdrawn', true)
+      return settled('accepted')
+    end
+    if running == event.event_id then redis.call('HDEL', k .. 'owner', conversation) end
+    if entry ~= '' then
+      local score = redis.call('ZSCORE', lane, raw)
+      redis.call('ZREM', lane, raw)
+      redis.call('ZADD', lane, score, entry)
+      redis.call('HDEL', turn, 'answer')
+      return settled('accepted')
+    end
+    if redis.call('HEXISTS', turn, 'tries') == 1 then
+      withdraw(turn)
+      redis.call('ZADD', ready, 'XX', 'LT', now(), conversation)
+      wake(k)
+      return settled('accepted')
+    end
+    redis.call('ZREM', lane, raw)
+    if redis.call('ZCARD', lane) == 0 then
+      redis.call('ZREM', ready, conversation)
+      redis.call('HDEL', k .. 'owner', conversation)
+      if redis.call('EXISTS', history) == 0 then redis.call('DEL', k .. 'people:' .. conversation) end
+    end
+    return settled('withdrawn')
+  end
+end
+if entry == '' then redis.call('SET', k .. 'gone:' .. gone, 1, 'EX', gone_ttl) end
+if live or redis.call('EXISTS', history) == 1 then return follow() end
+return 'ignored'
+"""
+)
+
+# Marks the turn that is worked on, or the first that waits, and tells all workers. The mark stays: whoever claims the
+# mention after its worker died sees it. One that waits is due at once, also out of a back-off.
+STOP = (
+    NOW
+    + LANE
+    + """
+local k, conversation, by, turn_ttl = KEYS[1], unpack(ARGV, 1, 3)
+conversation = linked(k, conversation, ARGV, 4)
+local running, live = holder(k, conversation)
+local id = live and running
+if not live then
+  for _, raw in ipairs(redis.call('ZRANGE', k .. 'lane:' .. conversation, 0, -1)) do
+    local event = decoded(raw)
+    id = id or event.event_id and not event.change and event.event_id
+  end
+end
+if not id then return 'ignored' end
+redis.call('HSETNX', k .. 'turn:' .. id, 'stopped', by)
+redis.call('EXPIRE', k .. 'turn:' .. id, turn_ttl)
+if live then
+  tell(k, conversation, id, 'stopped', by)
+else
+  redis.call('ZADD', k .. 'ready', 'XX', 'LT', now(), conversation)
+  wake(k)
+end
 return 'accepted'
 """
 )
@@ -54,6 +191,7 @@ return 'accepted'
 # Where fewer lanes were due than asked for, none is left due, and every token in `wake` is stale.
 CLAIM = (
     NOW
+    + LANE
     + """
 local k = KEYS[1]
 local most, lease, turn_ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
@@ -68,19 +206,17 @@ for _, conversation in ipairs(due) do
     table.insert(parked, conversation)
   elseif heads[1] then
     local raw = heads[1]
-    local token = redis.call('INCR', k .. 'token')
+    local id = decoded(raw).event_id or redis.sha1hex(raw)
+    local token = redis.call('INCR', k .. 'token') .. ' ' .. id
     redis.call('HSET', k .. 'owner', conversation, token)
     redis.call('ZADD', k .. 'ready', at + lease, conversation)
-    local ok, event = pcall(cjson.decode, raw)
-    local id = ok and type(event) == 'table' and event.event_id
-    if type(id) ~= 'string' then id = redis.sha1hex(raw) end
     local turn = k .. 'turn:' .. id
     if type(redis.pcall('HINCRBY', turn, 'tries', 1)) == 'table' then
       redis.call('DEL', turn)
       redis.call('HINCRBY', turn, 'tries', 1)
     end
     redis.call('EXPIRE', turn, turn_ttl)
-    table.insert(claims, {conversation, tostring(token), raw, id, redis.call('HGETALL', turn), said})
+    table.insert(claims, {conversation, token, raw, id, redis.call('HGETALL', turn), said})
   else
     redis.call('ZREM', k .. 'ready', conversation)
     redis.call('HDEL', k .. 'owner', conversation)
@@ -93,13 +229,15 @@ return {claims, next_due and tostring(tonumber(next_due) - at) or '', tostring(a
 )
 
 # Invariant: only the holder of the newest token changes anything of its lane.
+# It also brings what a message on the channel may have failed to: that the turn was stopped or withdrawn.
 RENEW = (
     NOW
     + """
-local k, conversation, token = KEYS[1], ARGV[1], ARGV[2]
-if redis.call('HGET', k .. 'owner', conversation) ~= token then return 0 end
+local k, conversation, token, id = KEYS[1], ARGV[1], ARGV[2], ARGV[4]
+if redis.call('HGET', k .. 'owner', conversation) ~= token then return {0} end
 redis.call('ZADD', k .. 'ready', now() + tonumber(ARGV[3]), conversation)
-return 1
+local turn = redis.call('HMGET', k .. 'turn:' .. id, 'stopped', 'withdrawn')
+return {1, turn[1] or '', turn[2] or ''}
 """
 )
 
@@ -114,6 +252,8 @@ return 1
 
 # `settled` lets a call that redis-py sends again, because its reply was lost, find that it was done.
 # Invariant: the history grows in the same step that takes the mention off its lane, so a retry never adds it twice.
+# Invariant: what was withdrawn, or forgotten with its conversation while it ran, does not come into the history.
+# The answer has no use after that, and does not stay.
 DONE = (
     NOW
     + """
@@ -124,11 +264,20 @@ if redis.call('HGET', k .. 'owner', conversation) ~= token then
   return redis.call('HGET', turn, 'settled') == token and 1 or 0
 end
 redis.call('HSET', turn, 'settled', token)
+redis.call('HDEL', turn, 'answer')
 redis.call('EXPIRE', turn, turn_ttl)
 local lane, history = k .. 'lane:' .. conversation, k .. 'history:' .. conversation
 redis.call('ZREM', lane, raw)
-if #ARGV > 11 then
-  redis.call('RPUSH', history, unpack(ARGV, 12))
+local added = 13 + 2 * tonumber(ARGV[12])
+for at = 13, added - 1, 2 do
+  local old, new = ARGV[at], ARGV[at + 1]
+  local place = new ~= '' and redis.call('LPOS', history, old)
+  if place then redis.call('LSET', history, place, new) end
+  if new == '' then redis.call('LREM', history, 1, old) end
+end
+local barred = redis.call('HEXISTS', turn, 'withdrawn') + redis.call('HEXISTS', turn, 'forgotten') > 0
+if #ARGV >= added and not barred then
+  redis.call('RPUSH', history, unpack(ARGV, added))
   local newest, kept, bytes = redis.call('LRANGE', history, -tonumber(history_max), -1), 0, 0
   for at = #newest, 1, -1 do
     bytes = bytes + #newest[at]
@@ -173,5 +322,21 @@ redis.call('EXPIRE', turn, turn_ttl)
 redis.call('ZADD', k .. 'ready', now() + tonumber(delay), conversation)
 if tonumber(delay) == 0 then wake(k) end
 return 1
+"""
+)
+
+# Deletes what a conversation holds. A turn that runs is left to finish, and does not come into the new history; one
+# that waits begins it.
+FORGET = (
+    NOW
+    + LANE
+    + """
+local k, conversation, turn_ttl = KEYS[1], unpack(ARGV)
+local running, live = holder(k, conversation)
+if live and running then
+  redis.call('HSET', k .. 'turn:' .. running, 'forgotten', 1)
+  redis.call('EXPIRE', k .. 'turn:' .. running, turn_ttl)
+end
+return redis.call('DEL', k .. 'history:' .. conversation, k .. 'people:' .. conversation)
 """
 )

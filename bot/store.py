@@ -81,6 +81,11 @@ def link_name(platform: str, channel: str, message_id: str) -> str:
     return f"{platform}:{channel}:{message_id}"
 
 
+def person_name(platform: str, workspace: str, author: str) -> str:
+    """The name of a person in a workspace."""
+    return f"{platform}:{workspace}:{author}"
+
+
 @asynccontextmanager
 async def connect(url: str, *, data_dir: Path) -> AsyncGenerator[Redis]:
     """A client of the server at `url`, or of an embedded one that lives as long as the context.

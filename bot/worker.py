@@ -1,4 +1,4 @@
-"""Claims lanes, keeps their leases, has each mention handled, and gives back what a shutdown interrupts.
+"""Claims lanes, keeps their leases, has each mention handled or stopped, and gives back what a shutdown interrupts.
 
 It knows leases and slots; what handling means is the handler's business.
 """
@@ -14,6 +14,7 @@ from bot.claim import Claim
 from bot.errors import BotError, StoreError
 from bot.inbox import Inbox, LeaseLost
 from bot.metrics import Metrics
+from bot.signals import Signal
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Worker:
         """Work until cancelled. What runs then is cancelled too; after `drain` it is put back at once."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_leases(), name="leases")
+            tasks.create_task(self._inbox.hear(self._heard), name="signals")
             while True:
                 await self._room.wait()
                 await self._claim_some(tasks)
@@ -99,6 +101,11 @@ class Worker:
             self._room.set()
         else:
             self._room.clear()
+
+    def _heard(self, signal: Signal) -> None:
+        for claim in self._running:
+            if (claim.conversation, claim.event_id) == (signal.conversation, signal.event_id):
+                claim.end(stopped=signal.stopped, withdrawn=signal.withdrawn)
 
     async def _settled(self, claim: Claim) -> None:
         """Handle one mention; whatever cuts that off at a drain, it is put back at once."""

@@ -38,3 +38,12 @@ def texts(tokens: list[str]) -> st.SearchStrategy[str]:
 
 
 ANY_TEXT = st.one_of(texts(PLAIN + FENCES + NESTED), texts(FENCES + NESTED), st.text(max_size=200))
+
+# What a platform would act on or a parser read differently, and the lengths at which a growing text is let through.
+WIDE = "|" + "a|" * 22 + "\n"
+LIVE = ["<!channel>", "<@U1>", "< !here>", "<\u200b#C1", "![x](https://e.org/i.png)", "![x][1]", "[1]: https://e.org\n"]
+ODD = ["<img src=x>", "<https://e.org|say>", "[x](", "<https://e.org> 't')", "|-|-|\n", WIDE, "|" + "-|" * 22 + "\n"]
+LENGTHY = ["word and word and word and word and word ", "x" * 260]
+APPENDED = st.one_of(
+    ANY_TEXT, texts(PLAIN + LIVE + ODD + LENGTHY), texts(PLAIN + FENCES + NESTED + LIVE + ODD + LENGTHY)
+)

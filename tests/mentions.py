@@ -1,8 +1,10 @@
 """Mentions as tests need them."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from zlib import crc32
 
-from bot.events import Author, Event, Mention, Place
+from bot.events import Author, Change, Event, Mention, Place, Stop
 from bot.platform import Submit
 
 ANA = Author("U1", "Ana")
@@ -34,6 +36,23 @@ def mention(
         others=others,
         reply_to=reply_to,
     )
+
+
+def edited(one: Mention, text: str) -> Change:
+    """The message of a mention reads `text` now."""
+    now = replace(one, text=text)
+    return Change(f"{one.event_id}:edited:{crc32(text.encode())}", one.place, one.message_id, one.sent_at + 0.5, now)
+
+
+def deleted(one: Mention, *, message_id: str | None = None) -> Change:
+    """The message of a mention, or another one in its place, was deleted."""
+    name = one.message_id if message_id is None else message_id
+    return Change(f"{one.event_id}:deleted:{name}", one.place, name, one.sent_at + 0.5)
+
+
+def stop(*, by: Author = ANA, thread: str | None = "t1", message_id: str = "") -> Stop:
+    """Somebody wants the answer in a thread to end."""
+    return Stop(mention(thread=thread).place, by, message_id)
 
 
 def only_mentions(take: Callable[[Mention], Awaitable[None]]) -> Submit:

@@ -23,6 +23,7 @@ from adapters.slack.settings import SlackSettings
 from bot.completions import Completions, Patience
 from bot.process import Bot, Role
 from bot.settings import Settings
+from tests.distributed import settings as distributed_settings
 from tests.fakes.completions import Answer, FakeCompletions, Request
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.slack import FakeSlack
@@ -111,12 +112,15 @@ async def running(
     on: Sequence[Name] = ("slack", "discord"),
     awaited: Sequence[Name] | None = None,
     http: bool = False,
+    oauth: bool = False,
     role: Role = "all",
     patience: Patience | None = None,
     sleep: Callable[[float], Any] = asyncio.sleep,
     **more: Any,
 ) -> AsyncGenerator[Running]:
     """A bot that listens and works; `http` takes Slack's events over HTTP, `more` are settings of the core.
+
+    With `oauth`, over HTTP, no workspace has it installed: see `FakeSlack.install`.
 
     Entered once all platforms are connected, or those in `awaited`.
     """
@@ -139,14 +143,14 @@ async def running(
             patience=patience,
             sleep=sleep,
         )
-        platforms = [_platform(name, outside, http=http) for name in on]
+        platforms = [_platform(name, outside, http=http, oauth=oauth) for name in on]
         needed = [one for one in platforms if awaited is None or one.name in awaited]
         bot = await stack.enter_async_context(Bot(settings, platforms, role=role, completions=completions))
         stop = asyncio.Event()
         serving = asyncio.create_task(bot.serve(until=stop))
         try:
             await until(lambda: serving.done() or (bot.port and all(_works(one, outside, role) for one in needed)))
-            if http:
+            if http or oauth:
                 outside.slack.events_url = f"http://127.0.0.1:{bot.port}/slack/events"
             yield Running(bot, serving)
         finally:
@@ -161,12 +165,14 @@ def _works(platform: SlackPlatform | DiscordPlatform, outside: Services, role: R
     )
 
 
-def _platform(name: Name, outside: Services, *, http: bool) -> SlackPlatform | DiscordPlatform:
+def _platform(name: Name, outside: Services, *, http: bool, oauth: bool) -> SlackPlatform | DiscordPlatform:
     if name == "discord":
         discord = outside.discord
         token = SecretStr(discord.token)
         return DiscordPlatform(DiscordSettings(discord_token=token, discord_api_url=discord.api_url))
     slack = outside.slack
+    if oauth:
+        return SlackPlatform(distributed_settings(slack))
     settings = SlackSettings(
         slack_bot_token=SecretStr(slack.bot_token),
         slack_app_token=None if http else SecretStr(slack.app_token),

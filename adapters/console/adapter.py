@@ -19,7 +19,7 @@ from pathlib import Path
 from adapters.console.commands import HELP, Command, understood
 from adapters.console.face import Face
 from bot.errors import Gone, StoreError
-from bot.events import Author, Mention, Message, Place
+from bot.events import Author, Mention, Message, Place, Stop
 from bot.platform import Limits, Stage, Submit
 
 _NOTICE = re.compile(r"\(id [0-9a-f]{8}\)\s*$")
@@ -191,6 +191,7 @@ class ConsolePlatform:
             if turn.stopped:
                 self._face.stand()
                 self._face.remark("(stopped)")
+                await self._stop(place, submit)
         except StoreError as error:
             self._face.stand()
             self._complain(f"The question was not taken: {error}")
@@ -201,6 +202,13 @@ class ConsolePlatform:
             del self._turns[event_id]
             self._texts.clear()
             self._keys.clear()
+
+    async def _stop(self, place: Place, submit: Submit) -> None:
+        """End the request to the model now, not only with its next write."""
+        try:
+            await submit(Stop(place, self._author))
+        except StoreError as error:
+            self._face.remark(f"The answer may go on unseen: {error}")
 
     def _complain(self, text: str) -> None:
         self.failed = True

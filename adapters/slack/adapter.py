@@ -1,6 +1,7 @@
 """Slack as a platform: composes the parts of this package; holds no rule of its own about text or events."""
 
 import asyncio
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -8,25 +9,34 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 from slack_sdk.signature import Clock
-from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.slack import oauth
 from adapters.slack.calls import Api, Unauthenticated, Unscoped
+from adapters.slack.clients import Clients, socket_url
+from adapters.slack.entrance import Rules
+from adapters.slack.installations import Installations
+from adapters.slack.installed import InstalledWorkspaces
 from adapters.slack.intake import SUBMIT_WITHIN_S, Intake, Webhook
+from adapters.slack.oauth import Installing
 from adapters.slack.pace import EDIT_EVERY_S
 from adapters.slack.posting import Pause
 from adapters.slack.render import length
-from adapters.slack.sdklog import sdk_logger
+from adapters.slack.rotation import Rotation
 from adapters.slack.settings import SlackSettings
 from adapters.slack.sockets import Sockets
-from adapters.slack.workspace import Workspace
+from adapters.slack.streaming import STREAM_LIMITS
+from adapters.slack.workspace import Options, Workspace
 from adapters.slack.workspaces import OneWorkspace, Workspaces
 from bot.errors import ConfigError
 from bot.events import Mention, Message
-from bot.platform import Limits, Stage, Submit
+from bot.platform import Limits, LiveMessage, Stage, StreamLimits, Submit
+from bot.services import Services
 
 # chat.update refuses more than 4,000 characters, so nothing longer is posted (docs.slack.dev/reference/methods/
-# chat.update, November 2026).
-LIMITS: Final = Limits(text_max=4_000, edit_every_s=EDIT_EVERY_S, length=length)
+# chat.update, November 2026). One table of 100 rows in a message: Slack refuses a second (only_one_table_allowed).
+LIMITS: Final = Limits(
+    text_max=4_000, edit_every_s=EDIT_EVERY_S, length=length, stages=True, tables_max=1, table_rows_max=100
+)
 
 _CONNECT_WITHIN_S: Final = 5.0
 
@@ -35,7 +45,8 @@ class SlackPlatform:
     """Slack, in one workspace or in many. Implements `bot.platform.Platform`, and `Routes` for events over HTTP.
 
     `pause` waits between two read-backs, `within_s` bounds an event's way into the inbox, `call_within_s` one call of
-    the Web API, `ping_every_s` is the heartbeat of Socket Mode and `clock` says the time for signatures.
+    the Web API, `ping_every_s` is the heartbeat of Socket Mode, `sockets` how many of them this process keeps (see
+    `sockets`), and `clock` says the time for signatures.
     """
 
     def __init__(
@@ -47,6 +58,7 @@ class SlackPlatform:
         call_within_s: float = 15.0,
         ping_every_s: float = 5.0,
         refresh_grace_s: float = 10.0,
+        sockets: int = 1,
         clock: Clock | None = None,
     ) -> None:
         self._settings = settings
@@ -55,10 +67,17 @@ class SlackPlatform:
         self._call_within_s = call_within_s
         self._ping_every_s = ping_every_s
         self._refresh_grace_s = refresh_grace_s
+        self._socket_count = sockets
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._opened: _Opened | None = None
         self._sockets: Sockets | None = None
+        self._services: Services | None = None
+        self._installing: Installing | None = None
+
+    def use(self, services: Services) -> None:
+        """Share state with the other processes of the bot. Called before `open`."""
+        self._services = services
 
     @property
     def name(self) -> str:
@@ -78,16 +97,27 @@ class SlackPlatform:
             return self._sockets is not None and self._sockets.connected
         return self._opened is not None and self._opened.intake.submit is not None
 
+    @property
+    def last_pong_age_s(self) -> float:
+        """Over Socket Mode the seconds since Slack last answered a ping, infinite without a socket; 0 over HTTP.
+
+        Twenty are four missed pings: the link is then dead, and `connected` says so.
+        """
+        if self._settings.mode == "http":
+            return 0.0
+        return self._sockets.last_pong_age_s if self._sockets else math.inf
+
     async def open(self) -> None:
         """Learn who the bot is. Raises ConfigError when Slack refuses the bot token, Unreachable otherwise."""
         await self.aclose()  # what a failed try left open
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=self._call_within_s, connect=_CONNECT_WITHIN_S)
         )
-        token = self._settings.slack_bot_token
-        workspaces = OneWorkspace(token.get_secret_value() if token else "", self._client, pause=self._pause)
+        workspaces = self._many() if self._settings.oauth else self._one()
         await workspaces.open()
-        self._opened = _Opened(workspaces, Intake(workspaces, within_s=self._within_s))
+        rules = Rules.of(self._settings)
+        intake = Intake(workspaces, within_s=self._within_s, rules=rules, services=self._services)
+        self._opened = _Opened(workspaces, intake)
 
     async def listen(self, submit: Submit) -> None:
         """Receive events until cancelled. Raises ConfigError when Slack refuses the app token."""
@@ -99,8 +129,11 @@ class SlackPlatform:
             intake.submit = None
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """POST /slack/events; nothing over Socket Mode. May be asked before `open`."""
-        return [] if self._settings.mode == "socket" else [web.post("/slack/events", self._deliver)]
+        """POST /slack/events, unless over Socket Mode; with OAuth the install pages. May be asked before `open`."""
+        if self._settings.mode == "http":
+            yield web.post("/slack/events", self._deliver)
+        if self._settings.oauth:
+            yield from oauth.routes(self._install, self._redirected)
 
     async def post(
         self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False, stage: Stage = "last"
@@ -117,8 +150,22 @@ class SlackPlatform:
         """Remove one of the bot's messages."""
         await (await self._workspace(mention)).delete(mention, message_id)
 
+    @property
+    def stream_limits(self) -> StreamLimits:
+        """What a natively streamed message may hold."""
+        return STREAM_LIMITS
+
+    async def begin(self, mention: Mention, text: str, *, key: str) -> LiveMessage | None:
+        """Begin a message that grows; None where it cannot be streamed. See `bot.platform.Streams`."""
+        return await (await self._workspace(mention)).begin(mention, text, key=key)
+
+    async def upload(self, mention: Mention, text: str, *, name: str, key: str, recover: bool) -> str:
+        """Put a Markdown file under the answer. See `bot.platform.Uploads`."""
+        workspace = await self._workspace(mention)
+        return await workspace.upload(mention, text, name=name, key=key, recover=recover)
+
     async def working(self, mention: Mention, *, on: bool) -> None:
-        """Show under the thread that an answer is being prepared."""
+        """Show that an answer is being prepared, or that it stands."""
         await (await self._workspace(mention)).working(mention, on=on)
 
     async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
@@ -132,6 +179,37 @@ class SlackPlatform:
         if self._session:
             await self._session.close()
 
+    def _one(self) -> Workspaces:
+        token = self._settings.slack_bot_token
+        return OneWorkspace(
+            token.get_secret_value() if token else "", self._clients.of, pause=self._pause, options=self._options
+        )
+
+    def _many(self) -> Workspaces:
+        if self._services is None:
+            raise RuntimeError("use() comes first where workspaces install the app by OAuth")
+        shared, clients = self._services.shared, self._clients
+        store = Installations(shared)
+        self._installing = Installing(self._settings, shared, store=store, client=clients.installing())
+        return InstalledWorkspaces(
+            self._services,
+            store,
+            rotation=Rotation(store, Api(clients.app()), pause=self._pause),
+            client_of=clients.of,
+            client_for=clients.renewing,
+            pause=self._pause,
+            options=self._options,
+        )
+
+    @property
+    def _options(self) -> Options:
+        return Options(
+            streaming=self._settings.slack_streaming != "off",
+            agent=self._settings.slack_agent != "off",
+            distributed=self._settings.slack_distributed,
+            services=self._services,
+        )
+
     @property
     def _ready(self) -> "_Opened":
         if self._opened is None:
@@ -141,30 +219,38 @@ class SlackPlatform:
     async def _workspace(self, mention: Mention) -> Workspace:
         return await self._ready.workspaces.of(mention.place.workspace)
 
-    def _client(self, token: str) -> AsyncWebClient:
+    @property
+    def _clients(self) -> Clients:
         if self._session is None:
             raise RuntimeError("open() comes first")
-        return web_client(self._settings, self._session, token=token)
+        return Clients(self._settings, self._session)
 
     async def _listen_on_sockets(self) -> None:
         intake = self._ready.intake
         self._sockets = Sockets(
             url=self._socket_url,
             handle=intake.envelope,
-            web_client=self._client(""),
+            web_client=self._clients.of(""),
             ping_every_s=self._ping_every_s,
             grace_s=self._refresh_grace_s,
+            count=self._socket_count,
         )
         await self._sockets.run()
 
     async def _socket_url(self) -> str:
         try:
-            return await socket_url(Api(self._client("")), self._settings)
+            return await socket_url(Api(self._clients.of("")), self._settings)
         except (Unauthenticated, Unscoped) as error:
             raise ConfigError(
                 f"Slack refuses SLACK_APP_TOKEN ({error}): it needs the scope connections:write, and Socket Mode "
                 "must be on."
             ) from error
+
+    async def _install(self, request: web.Request) -> web.StreamResponse:
+        return await self._installing.install(request) if self._installing else web.Response(status=503)
+
+    async def _redirected(self, request: web.Request) -> web.StreamResponse:
+        return await self._installing.redirected(request) if self._installing else web.Response(status=503)
 
     async def _deliver(self, request: web.Request) -> web.Response:
         secret = self._settings.slack_signing_secret
@@ -179,25 +265,3 @@ class _Opened:
     def __init__(self, workspaces: Workspaces, intake: Intake) -> None:
         self.workspaces = workspaces
         self.intake = intake
-
-
-def web_client(settings: SlackSettings, session: aiohttp.ClientSession, *, token: str | None = None) -> AsyncWebClient:
-    """The SDK's client for a token (by default the bot token of the settings).
-
-    Its retries are off: it would resend a post whose answer was lost.
-    """
-    own = settings.slack_bot_token
-    return AsyncWebClient(
-        token=(own.get_secret_value() if own else None) if token is None else token,
-        base_url=settings.slack_api_url,
-        session=session,
-        retry_handlers=[],
-        logger=sdk_logger(),
-    )
-
-
-async def socket_url(api: Api, settings: SlackSettings) -> str:
-    """A URL for one socket; its ticket is good once and soon. Raises PlatformError."""
-    token = settings.slack_app_token
-    answer = await api.write("apps.connections.open", token=token.get_secret_value() if token else "")
-    return str(answer.data.get("url"))

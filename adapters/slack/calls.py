@@ -1,12 +1,15 @@
 """One call of Slack's Web API: arguments in, a plain dict out, or one of our errors.
 
 This is the only file that knows how the SDK reports failures. It never retries (the SDK's own handlers must be off:
-they resend a post whose answer was lost). Error codes: docs.slack.dev/reference/methods, read November 2026.
+they resend a post whose answer was lost). Error codes: docs.slack.dev/reference/methods, read November 2026; who must
+tell one from another asks `code_of`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
+from urllib.parse import urlsplit
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
@@ -70,6 +73,8 @@ _CODES: Final[dict[type[PlatformError], str]] = {
 }  # fmt: skip
 _ERROR_OF: Final = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 _LIMITED: Final = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+_REFUSAL: Final = re.compile(r"(?!ok$)[a-z][a-z_]{2,60}")  # one of Slack's words in a body, also with status 200
+_OWN_HOSTS: Final = ("slack.com", "slack-gov.com", "slack-edge.com", "slack-files.com")
 _RETRY_AFTER_S: Final = 5.0  # chosen: Slack always sends Retry-After, a proxy in between may not
 
 # ValueError: a body that is not JSON or not UTF-8. AttributeError: the SDK reads `ok` of a body that is no object.
@@ -87,6 +92,9 @@ class _Reply(Protocol):
 
 
 class _Client(Protocol):
+    session: aiohttp.ClientSession | None
+    base_url: str
+
     async def api_call(
         self, api_method: str, *, http_verb: str = ..., params: Json | None = ..., json: Json | None = ...
     ) -> _Reply: ...
@@ -111,6 +119,23 @@ class Api:
         given = {name: value for name, value in args.items() if value is not None}
         return await self._call(method, "GET", params=given)
 
+    async def send(self, what: str, url: str, *, data: bytes | None = None, json: Json | None = None) -> None:
+        """POST to an address that Slack gave out for one purpose: an upload, the answer to a command.
+
+        No token goes there. Raises PlatformError, Gone where the address is used up or too old, and Rejected for an
+        address outside Slack: it came with a payload, and nothing may be sent to a stranger. `what` names it in errors.
+        """
+        session = self._client.session
+        if session is None or not _is_slacks(url, self._client.base_url):
+            raise Rejected(f"{what}: not an address of Slack's")
+        try:
+            async with session.post(url, data=data, json=json, allow_redirects=False) as reply:
+                status, headers, said = reply.status, reply.headers, await reply.text(errors="replace")
+        except _FAILURES as error:
+            raise failure(what, error) from error
+        if status != 200 or _REFUSAL.fullmatch(said):
+            raise _sent_amiss(what, status, headers, said)
+
     async def _call(self, method: str, verb: str, **args: Json) -> Answer:
         try:
             reply = await self._client.api_call(method, http_verb=verb, **args)
@@ -129,6 +154,11 @@ def failure(method: str, error: Exception) -> PlatformError:
     return _refusal(method, _code(reply), _status(reply), _headers(reply))
 
 
+def code_of(error: PlatformError) -> str:
+    """Slack's own word for the refusal behind an error; "" where Slack did not refuse."""
+    return _code(getattr(error.__cause__, "response", None))
+
+
 def _refusal(method: str, code: str, status: int, headers: Mapping[str, str]) -> PlatformError:
     text = f"{method}: {code or f'status {status}'}"
     if status == 429 or code in _LIMITED:
@@ -138,6 +168,24 @@ def _refusal(method: str, code: str, status: int, headers: Mapping[str, str]) ->
     if status >= 500 or not code:
         return Unclear(text)
     return Rejected(text)
+
+
+def _sent_amiss(what: str, status: int, headers: Mapping[str, str], said: str) -> PlatformError:
+    text = f"{what}: {said if _REFUSAL.fullmatch(said) else f'status {status}'}"
+    if status == 429:
+        return RateLimited(text, retry_after_s=_retry_after_s(headers))
+    if status >= 500:
+        return Unclear(text)
+    return Gone(text) if status in (404, 410) else Rejected(text)
+
+
+def _is_slacks(url: str, api_url: str) -> bool:
+    """Whether an address is Slack's, or on the host where its Web API was set to be."""
+    given, api = urlsplit(url), urlsplit(api_url)
+    if (given.scheme, given.netloc) == (api.scheme, api.netloc):
+        return True
+    host = given.hostname or ""
+    return given.scheme == "https" and any(host == own or host.endswith(f".{own}") for own in _OWN_HOSTS)
 
 
 def _code(reply: object) -> str:

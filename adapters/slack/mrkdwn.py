@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 _CODE = re.compile(r"```(.+?)```|`([^`\n]+)`", re.DOTALL)
 _TOKEN = re.compile(r"<([^<>\n]+)>")
-_MENTION = re.compile(r"<@([A-Z0-9]+)(?:\|[^<>\n]*)?>")
+_MENTION = re.compile(r"<(?:@([A-Z0-9]+)(?:\|[^<>\n]*)?|#([CG][A-Z0-9]+)\|?)>")
 _ENTITY = re.compile(r"&(amp|lt|gt);")
 _BOLD = re.compile(r"(?<![\w*\\])\*(?=[^\s*])([^*\n]+)(?<=\S)\*(?![\w*])")
 _STRIKE = re.compile(r"(?<![\w~\\])~(?=[^\s~])([^~\n]+)(?<=\S)~(?![\w~])")
@@ -18,7 +18,7 @@ _CHARACTER = {"amp": "&", "lt": "<", "gt": ">"}
 
 
 def commonmark(text: str, *, without_user: str = "", names: Mapping[str, str] | None = None) -> str:
-    """The text as CommonMark, without mentions of `without_user` (the bot); `names` says what user ids are called."""
+    """The text as CommonMark, without mentions of `without_user` (the bot); `names` says what ids are called."""
     text = _without(text, without_user) if without_user else text
     text = _named(text, names) if names else text
     out: list[str] = []
@@ -44,8 +44,9 @@ def _named(text: str, names: Mapping[str, str]) -> str:
     """The names as labels of the mentions; a label cannot hold the signs that end it."""
 
     def labelled(mention: re.Match[str]) -> str:
-        name = names.get(mention[1])
-        return f"<@{mention[1]}|{_escaped(name)}>" if name else mention[0]
+        name = names.get(mention[1] or mention[2])
+        sign = "@" if mention[1] else "#"
+        return f"<{sign}{mention[1] or mention[2]}|{_escaped(name)}>" if name else mention[0]
 
     return _MENTION.sub(labelled, text)
 

@@ -5,17 +5,14 @@ chat.update is Tier 3: about 50 calls a minute for one app in one workspace, wha
 200 of them, and the final texts would wait for the next minute behind live ones. So the pace widens with the number of
 answers on their way.
 
-Several worker processes share the workspace's minute but not this count: each then widens for its own answers only.
-When they exceed it together, each meets one 429, remembers it for all its messages, and the finals wait for the time
-that Slack names.
+Several worker processes share the workspace's minute but not this count: each widens for its own answers only. What
+they may write together `budgets` counts, in Redis.
 """
 
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final
-
-from bot.errors import RateLimited
 
 EDIT_EVERY_S: Final = 3.0
 """Slack asks for one update in 3 s (docs.slack.dev/ai/developing-agents, November 2026)."""
@@ -33,7 +30,6 @@ class Pace:
         self._clock = clock
         self._answers: OrderedDict[str, float] = OrderedDict()  # by event id; the longest untouched first
         self._updates: deque[float] = deque()
-        self._refused_until = 0.0
 
     @property
     def edit_every_s(self) -> float:
@@ -58,16 +54,9 @@ class Pace:
         """The answer stands."""
         self._answers.pop(answer, None)
 
-    def begin_update(self) -> None:
-        """Count an update. Raises RateLimited while Slack's last refusal holds: asking again would be refused too."""
-        now = self._clock()
-        if self._refused_until > now:
-            raise RateLimited("chat.update: Slack asked to wait", retry_after_s=self._refused_until - now)
-        self._updates.append(now)
-
-    def refused(self, error: RateLimited) -> None:
-        """Slack limits updates: remembered for all messages, the limit is the workspace's."""
-        self._refused_until = self._clock() + error.retry_after_s
+    def updated(self) -> None:
+        """Count an update."""
+        self._updates.append(self._clock())
 
     def _forget(self, now: float) -> None:
         while self._updates and now - self._updates[0] >= _MINUTE_S:

@@ -1,107 +1,82 @@
 """The model's CommonMark as text for Slack's `markdown_text`: everything kept, nothing that acts on people. Pure.
 
-Slack honours `<!channel>`, `<!subteam^S1>`, `<@U1>` and `<#C1>` also inside `markdown_text` and code (measured by
-several public bots, November 2026). Only such a `<`, and that of `<img`, is escaped: `&` and other `<` would break
-URLs and code.
+Slack honours `<!channel>`, `<!subteam^S1>`, `<@U1>`, `<#C1>` and `<address|label>` also inside `markdown_text` and code
+(measured by several public bots, November 2026). Only such a `<`, and that of HTML which fetches or links, is escaped:
+`&` and other `<` would break addresses and code.
+
+Every rule looks at a line, at the blocks before it, and no farther ahead than `bot.markdown.appendable` waits for: so
+what a growing text was rendered to is the beginning of what it will be rendered to.
 """
 
 import re
-from urllib.parse import urlsplit
+from collections.abc import Callable
 
+from adapters.slack.links import ELSEWHERE, TAG, defused, host_of, longest_end, shown
+from adapters.slack.tables import as_code, extra_length, is_wide
+from bot.markdown import TARGET, UNSEEN, Block, blocks, utf8_length
 from bot.platform import utf16_length
 
-# Whitespace, controls and code points that Slack or a reader may not show: none may hide a mention.
-_UNSEEN = (
-    r"\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff"
-)
-_LIVE = re.compile(rf"<(?=[{_UNSEEN}]*[!@#])")
-# No part of a link may hold what could begin another link or end code: so no match can hide the start of another.
-_URL = r"(?:[^()\s<>\[\]`]|\([^()\s<>\[\]`]*\))+"
-_TITLE = r"(?:[ \t]+(?:\"[^\"\[\]\n`]*\"|'[^'\[\]\n`]*'|\([^()\[\]\n`]*\)))?"
-_LINK = (
-    rf"(?P<mark>!?)\[(?P<label>[^\[\]\n]*)\]\([ \t]*(?:<(?P<angled>[^<>\n\[\]`]*)>|(?P<plain>{_URL})){_TITLE}[ \t]*\)"
-)
-_PIPED = r"<(?P<piped>https?://[^<>|\s\[\]`]+)\|(?P<said>[^<>|\n\[\]`]*)>"  # Slack's own form
-_REFERENCE = r"\[([^\[\]\n]*)\](?![(:])(?:\[[^\[\]\n]*\])?"
-_LINK_FOUND = re.compile(_LINK)
-_PIPED_FOUND = re.compile(_PIPED, re.IGNORECASE)
-_TAG = re.compile(r"<(?=img)", re.IGNORECASE)
-_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
-_CODE_OR_LINK = re.compile(rf"{_CODE.pattern}|{_LINK}|{_PIPED}|!(?=\[)|{_TAG.pattern}", re.DOTALL | re.IGNORECASE)
-_CODE_OR_REFERENCE = re.compile(rf"{_CODE.pattern}|{_REFERENCE}", re.DOTALL)
-# What a reader takes for an address. Other dotted words (asyncio.timeout, README.md) name things, not hosts.
-_ADDRESS = re.compile(
-    r"(?:https?://|www\.)([\w.-]+)|\b((?:[\w-]+\.)+(?:ai|app|biz|co|com|dev|edu|gov|info|io|net|org))\b", re.IGNORECASE
-)
-_HOST_MAX = 60
-_ELSEWHERE = "another address"
+_NUL = "\ufffd"  # what CommonMark (2.3) takes it for; while a line is read it stands for code here
+_LIVE = re.compile(rf"<(?=[{UNSEEN}]*[!@#])")
+# What would be a mention without its line breaks; its `<` may be shown already.
+_LIVE_LATER = re.compile(rf"(<[{UNSEEN}]*\n[{UNSEEN}\n]*)(?=[!@#])")
+_MAY_ESCAPE = re.compile(rf"{_LIVE.pattern}|{TAG.pattern}|<(?=a)", re.IGNORECASE)
+_PIPED = re.compile(rf"<[{UNSEEN}]*([a-z][a-z0-9+.-]*:[^<>|\s]*)\|", re.IGNORECASE)  # Slack's own form of a link
+_TARGET = re.compile(rf"\]{TARGET.pattern}", re.IGNORECASE)
 
 
-def rendered(text: str) -> str:
-    """The text as it may be sent: no live mention, no image, and no link whose label claims another host."""
-    if "[" in text or "<" in text:
-        text = _CODE_OR_LINK.sub(_shown, text)
-    if "[" in text:
-        text = _CODE_OR_REFERENCE.sub(_dereferenced, text)
-    return _LIVE.sub("&lt;", text) if "<" in text else text
+def rendered(text: str, *, growing: bool = False) -> str:
+    """The text as it may be sent: no live mention, no image, and no label that hides where its link leads.
+
+    With `growing` it is for a message that can only be appended to: for n < m, what `appendable(text[:n])` gives, with
+    or without the white space at its end, is rendered to the beginning of what `appendable(text[:m])` and the whole
+    text are. (Only wide tables are the less neat for it.)
+    """
+    text = text.replace("\0", _NUL)
+    if any(sign in text for sign in "[]`<|~"):
+        found = blocks(text)
+        last = found[-1]
+        text = "".join(_shown(block, ends=block is last, growing=growing) for block in found)
+        text = _PIPED.sub(_told, text)
+    return _LIVE_LATER.sub(r"\1\\", _LIVE.sub("&lt;", text)) if "<" in text else text
 
 
 def length(text: str) -> int:
     """The length of the rendered text in UTF-16 units, never less, and never shrinking when text is appended.
 
-    It counts without rendering: each escape adds three units, each link what its label gets (also inside code, where
-    nothing is added: whether a backtick opens code is only known once the text is whole).
+    It counts without rendering, as if every mark were one (whether a backtick opens code is only known once the text is
+    whole): each escape, what each label could get, and the spaces of a wide table.
     """
-    units = utf16_length(text)
+    return _bound(text, utf16_length)
+
+
+def stream_length(text: str) -> int:
+    """The same in bytes of UTF-8, which the cap of a streamed message is measured in (reference slack.md 0, 2.4)."""
+    return _bound(text, utf8_length)
+
+
+def _bound(text: str, units: Callable[[str], int]) -> int:
+    text = text.replace("\0", _NUL)
+    size = units(text) + text.count("`") + extra_length(text)
     if "<" in text:
-        units += 3 * sum(1 for _ in _LIVE.finditer(text)) + 3 * sum(1 for _ in _TAG.finditer(text))
-        units += sum(len(_label_end(found["said"], found["piped"])) for found in _PIPED_FOUND.finditer(text))
-    if "](" in text:
-        units += sum(len(_end_of(found)) for found in _LINK_FOUND.finditer(text))
-    return units
+        size += 3 * sum(1 for _ in _MAY_ESCAPE.finditer(text)) + sum(1 for _ in _LIVE_LATER.finditer(text))
+        size += sum(len(_told(found)) - len(found[0]) for found in _PIPED.finditer(text))
+    if "]" in text:
+        size += text.count("](") + text.count("]:")
+        size += sum(len(longest_end(found["plain"] or found["angled"])) for found in _TARGET.finditer(text))
+    return size
 
 
-def _shown(found: re.Match[str]) -> str:
-    if code := found[1]:
-        return code
-    if piped := found["piped"]:
-        return f"<{piped}|{found['said']}{_label_end(found['said'], piped)}>"
-    if found["label"] is None:
-        return "" if found[0] == "!" else "&lt;"
-    end = _end_of(found)
-    if not found["mark"] and not end:
-        return found[0]
-    # The title may be left out: Slack does not show it.
-    url = found["plain"] if found["angled"] is None else f"<{found['angled']}>"
-    return f"[{found['label']}{end}]({url})"
+def _shown(block: Block, *, ends: bool, growing: bool) -> str:
+    if block.kind == "code":
+        return block.text
+    if block.kind == "table" and is_wide(block.text):
+        return as_code(block.text, ends=ends, growing=growing)
+    line_shown = defused if block.kind == "doubtful" else shown
+    return "\n".join(line_shown(line) for line in block.text.split("\n"))
 
 
-def _dereferenced(found: re.Match[str]) -> str:
-    """A link whose address stands elsewhere in the text: a label that claims an address becomes plain text."""
-    return found[0] if found[1] or not _ADDRESS.search(found[2]) else f"{found[2]} "
-
-
-def _end_of(link: re.Match[str]) -> str:
-    url = link["plain"] if link["angled"] is None else link["angled"]
-    return _label_end(link["label"], url, image=bool(link["mark"]))
-
-
-def _label_end(label: str, url: str, *, image: bool = False) -> str:
-    """What is added to a label so that a reader sees where it leads: always for an image, else where it claims more."""
-    host = _host(url)
-    if image:
-        return f" ({host})" if host else ""
-    claimed = [(one[1] or one[2]).lower().strip(".").removeprefix("www.") for one in _ADDRESS.finditer(label)]
-    if all(host == one or host.endswith(f".{one}") for one in claimed):
-        return ""
-    return f" ({host or _ELSEWHERE})"
-
-
-def _host(url: str) -> str:
-    try:
-        host = urlsplit(url.strip()).hostname or ""
-    except ValueError:  # an IPv6 address half written
-        return ""
-    # Anything else than a plain name could close the label and begin another link.
-    return host if len(host) <= _HOST_MAX and re.fullmatch(r"[a-z0-9.-]+", host) else ""
+def _told(found: re.Match[str]) -> str:
+    """Slack's own form of a link, its label led by its host: whatever the label says, that was read first."""
+    host = host_of(found[1])
+    return found[0] if host == "" else f"{found[0]}{host or ELSEWHERE}: "

@@ -5,106 +5,204 @@ It answers in the workspace and reads from it; it holds no rule of its own about
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack.calls import Answer, Api, Unscoped, Unsupported
+from adapters.slack.begun import Begun
+from adapters.slack.budgets import STOP, UPDATE, Metered
+from adapters.slack.calls import Answer, Api
+from adapters.slack.chores import Chores
+from adapters.slack.files import Files
+from adapters.slack.latches import Latches
+from adapters.slack.live import Stream
 from adapters.slack.names import Names
 from adapters.slack.pace import Pace
 from adapters.slack.parse import Identity, Json, message, named_in
-from adapters.slack.posting import Pause, Posting, TooMany, stored
+from adapters.slack.posting import Pause, Posting
+from adapters.slack.private import Private
+from adapters.slack.reading import PAGE, PAGE_DISTRIBUTED, TooMany, messages, stored
 from adapters.slack.render import rendered
-from bot.errors import Forbidden, Gone, PlatformError, Rejected
+from adapters.slack.sessions import Sessions
+from adapters.slack.stopping import Stopping
+from adapters.slack.streaming import Streaming
+from adapters.slack.styles import Styles
+from bot.errors import Forbidden, Gone, Rejected
 from bot.events import Mention, Message
 from bot.platform import Stage
+from bot.services import Services
 
 log = logging.getLogger(__name__)
 
 _BACKFILL_MAX: Final = 50
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the operator allows in every workspace; `services` is None where the bot runs without the core's."""
+
+    streaming: bool = True
+    agent: bool = True
+    distributed: bool = False
+    services: Services | None = None
+
+
 class Workspace:
     """What the bot can do in one workspace."""
 
-    def __init__(self, client: AsyncWebClient, me: Identity, *, pause: Pause = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        me: Identity,
+        *,
+        pause: Pause = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        options: Options | None = None,
+    ) -> None:
+        self.options = options = options or Options()
         self.client = client
         self.me = me
-        self.api = Api(client)
-        self.pace = Pace()
-        self.names = Names(self.api)
-        self._posting = Posting(self.api, me, pace=self.pace, pause=pause)
-        self._shows_status = True
+        self.api = api = Api(client)
+        self.pace = Pace(clock)
+        self.names = Names(api)
+        shared = options.services.shared if options.services else None
+        begun = Begun(shared, team=me.team_id) if shared else None
+        latches, self._chores = Latches(clock), Chores()
+        self.sessions = Sessions(
+            api,
+            team=me.team_id,
+            shared=shared,
+            latches=latches,
+            chores=self._chores,
+            allowed=options.agent,
+            pause=pause,
+            clock=clock,
+        )
+        styles = Styles(latches)
+        stop = Stopping(Metered(api, STOP, team=me.team_id, shared=shared, clock=clock), self.sessions, styles, latches)
+        self._page = PAGE_DISTRIBUTED if options.distributed else PAGE
+        self._posting = Posting(
+            api,
+            me,
+            pace=self.pace,
+            update=Metered(api, UPDATE, team=me.team_id, shared=shared, clock=clock),
+            stop=stop,
+            styles=styles,
+            begun=begun,
+            page=self._page,
+            pause=pause,
+        )
+        self._streaming = Streaming(
+            api,
+            team=me.team_id,
+            posting=self._posting,
+            stop=stop,
+            sessions=self.sessions,
+            latches=latches,
+            chores=self._chores,
+            shared=shared,
+            begun=begun,
+            fell_back=self._fell_back,
+            allowed=options.streaming,
+            pause=pause,
+            clock=clock,
+        )
+        self._private = Private(api)
+        self._files = Files(api, me, page=self._page, pause=pause)
 
     async def post(self, mention: Mention, text: str, *, key: str, recover: bool, stage: Stage) -> str:
-        """Write a message into the mention's thread once; see `Posting.post`."""
-        return await self._posting.post(mention, rendered(text), key=key, recover=recover)
+        """Write a message into the mention's thread once, or show a private one to its author; see `Posting.post`."""
+        if mention.private:
+            return await self._private.deliver(mention, text, key=key)
+        return await self._posting.post(mention, rendered(text), key=key, recover=recover, stage=stage)
 
     async def edit(self, mention: Mention, message_id: str, text: str, *, stage: Stage) -> None:
         """Replace the text of one of the bot's messages. That edits unfurl no links is unverified."""
-        await self._posting.update(mention, message_id, rendered(text))
+        if mention.private:
+            raise Rejected("a private answer is never edited")
+        await self._posting.update(mention, message_id, rendered(text), stage=stage)
 
     async def delete(self, mention: Mention, message_id: str) -> None:
-        """Remove one of the bot's messages."""
+        """Remove one of the bot's messages. What one person saw goes by itself."""
+        if mention.private:
+            return
         try:
             await self.api.write("chat.delete", channel=mention.place.channel, ts=message_id)
         except Gone:
             log.debug("slack_already_deleted")
 
-    async def working(self, mention: Mention, *, on: bool) -> None:
-        """Show "is thinking…" under the thread; the answer's first message clears it. Never fails.
+    async def begin(self, mention: Mention, text: str, *, key: str) -> Stream | None:
+        """Begin a message that grows; None where it cannot be streamed. See `bot.platform.Streams`."""
+        return await self._streaming.begin(mention, text, key=key)
 
-        Slack dates the end of this method to February 2027: a refusal silences it until the next start.
-        """
-        if not on:
-            self.pace.ended(mention.event_id)
-        if not (on and self._shows_status and mention.place.thread):
+    async def upload(self, mention: Mention, text: str, *, name: str, key: str, recover: bool) -> str:
+        """Put a Markdown file under the answer; see `Files.upload`."""
+        return await self._files.upload(mention, text, name=name, key=key, recover=recover)
+
+    async def whisper(self, channel: str, user: str, text: str, *, thread_ts: str | None = None) -> None:
+        """Say one line that only this person sees. Raises PlatformError."""
+        await self._private.whisper(channel, user, text, thread_ts=thread_ts)
+
+    async def working(self, mention: Mention, *, on: bool) -> None:
+        """Show that an answer is being prepared, or that it stands. Never fails."""
+        if on:
+            await self.sessions.processing(mention)
             return
-        try:
-            await self.api.write(
-                "assistant.threads.setStatus",
-                channel_id=mention.place.channel,
-                thread_ts=mention.place.thread,
-                status="is thinking…",
-            )
-        except (Unscoped, Unsupported, Rejected, Forbidden) as error:
-            self._silence_status(error)
-        except PlatformError as error:
-            log.debug("slack_status_failed", extra={"error": str(error)})
+        self.pace.ended(mention.event_id)
+        await self.sessions.settled(mention)
 
     async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
-        """The thread before the mention, oldest first; () where there is none or Slack never shows it.
+        """The thread before the mention, oldest first; () where there is none.
 
-        Raises Unreachable and RateLimited.
+        A private mention is about a thread, not in it: it gets all of it. Raises Forbidden where the thread may not be
+        read, Unreachable and RateLimited.
         """
-        if mention.place.thread in (None, mention.message_id):
+        thread = mention.place.thread
+        if thread is None or (thread == mention.message_id and not mention.private):
             return ()
         found: deque[Json] = deque(maxlen=max(0, min(limit, _BACKFILL_MAX)))
         try:
-            async for raw in stored(self.api, mention, latest=mention.message_id):
-                if raw.get("ts") != mention.message_id and message(raw, self.me):
+            async for raw in self._thread(mention):
+                if (mention.private or raw.get("ts") != mention.message_id) and message(raw, self.me):
                     found.append(raw)
-        except (Forbidden, Gone, Rejected, TooMany) as error:
-            log.warning("slack_backfill_failed", extra={"error": str(error)})
+        except Gone:
             return ()
+        except (Rejected, TooMany) as error:
+            raise Forbidden(f"the thread cannot be read: {error}") from error
         names = await self.names.of({user: None for raw in found for user in named_in(raw, self.me)})
         return tuple(line for raw in found if (line := message(raw, self.me, names)))
 
     async def aclose(self) -> None:
         """End what runs for the workspace."""
+        await self._chores.aclose()
         await self.names.aclose()
 
-    def _silence_status(self, error: PlatformError) -> None:
-        if isinstance(error, Unscoped | Unsupported):
-            self._shows_status = False
-            log.info("slack_status_unavailable", extra={"error": str(error)})
-        else:
-            log.debug("slack_status_refused", extra={"error": str(error)})
+    async def _thread(self, mention: Mention) -> AsyncIterator[Json]:
+        latest = None if mention.private else mention.message_id
+        if not self.options.distributed:
+            async for raw in stored(self.api, mention, latest=latest):
+                yield raw
+            return
+        # One call in a minute is all there is, so a second page cannot be had: what Slack gives first has to do.
+        place = mention.place
+        answer = await self.api.read(
+            "conversations.replies", channel=place.channel, ts=place.thread, limit=self._page, latest=latest
+        )
+        for raw in messages(answer):
+            yield raw
+
+    def _fell_back(self, reason: str) -> None:
+        log.debug("slack_not_streamed", extra={"reason": reason})
+        if self.options.services:
+            self.options.services.fell_back("slack", reason)
 
 
 def identity(auth_test: Answer) -> Identity:
     """Who the bot is, from the answer of `auth.test`."""
-    data = auth_test.data
-    return Identity(*(str(data.get(name) or "") for name in ("team_id", "user_id", "bot_id")))
+    team, user, bot = (str(auth_test.data.get(name) or "") for name in ("team_id", "user_id", "bot_id"))
+    granted = auth_test.headers.get("x-oauth-scopes") or ""
+    return Identity(team, user, bot, frozenset(name for one in granted.split(",") if (name := one.strip())))

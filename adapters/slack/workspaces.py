@@ -7,12 +7,17 @@ from typing import Protocol
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.calls import Api, Unauthenticated
+from adapters.slack.fields import Json
 from adapters.slack.posting import Pause
-from adapters.slack.workspace import Workspace, identity
-from bot.errors import ConfigError, Unreachable
+from adapters.slack.workspace import Options, Workspace, identity
+from bot.errors import ConfigError, Forbidden, Unreachable
 
 ClientOf = Callable[[str], AsyncWebClient]
 """The SDK's client for a token."""
+
+
+class NotInstalled(Forbidden):
+    """The app is not installed in that workspace (any more): what comes from there is acknowledged and dropped."""
 
 
 class Workspaces(Protocol):
@@ -23,11 +28,21 @@ class Workspaces(Protocol):
         ...
 
     async def of(self, team: str, *, enterprise: str = "") -> Workspace:
-        """The workspace with this id. Raises Forbidden where the app is not installed, Unreachable when unknown now."""
+        """The workspace with this id; `enterprise` is its organisation, "" where nobody said.
+
+        Raises NotInstalled, and Unreachable where that cannot be known now.
+        """
         ...
 
     def known(self, team: str) -> Workspace | None:
         """The same from memory alone."""
+        ...
+
+    async def removed(self, team: str, *, enterprise: str, payload: Json) -> None:
+        """Take an event app_uninstalled or tokens_revoked; `payload` is all of it.
+
+        Raises PlatformError and StoreError where not everything is deleted yet: Slack must send the event again.
+        """
         ...
 
     async def aclose(self) -> None:
@@ -38,10 +53,13 @@ class Workspaces(Protocol):
 class OneWorkspace:
     """The app's own workspace, with the token from the settings: whatever arrives belongs to it."""
 
-    def __init__(self, token: str, client_of: ClientOf, *, pause: Pause = asyncio.sleep) -> None:
+    def __init__(
+        self, token: str, client_of: ClientOf, *, pause: Pause = asyncio.sleep, options: Options | None = None
+    ) -> None:
         self._token = token
         self._client_of = client_of
         self._pause = pause
+        self._options = options
         self._workspace: Workspace | None = None
 
     async def open(self) -> None:
@@ -55,7 +73,7 @@ class OneWorkspace:
         if not (me.team_id and me.user_id and me.bot_id):
             # Without them own messages look like other people's: the bot would answer itself.
             raise Unreachable("auth.test: the answer does not say who the bot is")
-        self._workspace = Workspace(client, me, pause=self._pause)
+        self._workspace = Workspace(client, me, pause=self._pause, options=self._options)
 
     async def of(self, team: str, *, enterprise: str = "") -> Workspace:
         """The one workspace."""
@@ -66,6 +84,9 @@ class OneWorkspace:
     def known(self, team: str) -> Workspace | None:
         """The one workspace, once it is open."""
         return self._workspace
+
+    async def removed(self, team: str, *, enterprise: str, payload: Json) -> None:
+        """Nothing: the token is the operator's setting, and so is the end of it."""
 
     async def aclose(self) -> None:
         """End what runs for the workspace."""

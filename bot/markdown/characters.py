@@ -1,12 +1,24 @@
 """What a reader takes for one sign: an emoji with its skin tone, a flag, a letter with its marks, an escape.
 
-Knows code points and Markdown's backslash; knows no lines, no blocks and no limits.
+Knows code points, which of them nobody sees, and Markdown's backslash; knows no lines, no blocks and no limits.
 """
 
 import unicodedata
 
+UNSEEN = (
+    r" \x00-\x09\x0b-\x1f\x7f-\xa0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
+    r"\u2028-\u202f\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff"
+)
+"""Within a line, what a platform or a reader may not show: spaces, controls, joiners; for a pattern's `[...]`."""
+
+
 _HALF_MAX = 8  # code points dropped from a text's end at most
 _TAIL = 300  # characters of a text's end that are read to tell an escape from an escaped backslash, a flag from half
+
+
+def utf8_length(text: str) -> int:
+    """The length in bytes of UTF-8; half a surrogate pair counts as the three it takes alone."""
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def splits_word(text: str, at: int) -> bool:

@@ -8,7 +8,7 @@ closing fence and what the next message repeats are then functions of the text u
 there (half a closing fence, half a link, a word whose end has not arrived) is judged by what is known at X and never
 judged again. So X must not depend on what follows: where a line looked like a fence for some characters and later did
 not, those characters count as a fence (`Span.phantom`); where half a closing fence could still become one, it does
-not overflow (`Fence.half`).
+not overflow (`Fence.half`); a line that looked like the one under a table's header counts as one (`Overfull.known`).
 """
 
 from collections.abc import Callable
@@ -17,12 +17,23 @@ from functools import cached_property
 
 from bot.markdown.fences import Fence, Span, fences_of
 from bot.markdown.lines import INK, line_start, past
+from bot.markdown.tables import overfull
 
 Length = Callable[[str], int]
 """Counts text as its platform does; never shrinks when text is appended."""
 
 _Reach = Callable[[str], int]
 """How many characters of a window fit together with this closing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a message may hold: `limit` by `length`, and so many tables of so many rows (None: as many as fit)."""
+
+    limit: int
+    length: Length
+    tables: int | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +50,8 @@ class Carry:
 class Window:
     """The text that one part is cut from: all that is left, or up to X, which is ink and no longer fits.
 
-    `fits` characters fit; a fence opened by a line that begins wider than `widest` is read as text.
+    `fits` characters fit; a fence opened by a line that begins wider than `widest` is read as text. Where a table has
+    too many rows the message ends at `cut` and nowhere else.
     """
 
     text: str
@@ -47,6 +59,7 @@ class Window:
     fits: int
     widest: int
     overflows: bool
+    cut: int | None = None
 
     @cached_property
     def fences(self) -> list[Span]:
@@ -71,23 +84,50 @@ class Window:
                 return replace(self, text=self.text[:end], fits=min(self.fits, end), overflows=True)
         return self
 
+    def up_to_overfull(self, bounds: Bounds) -> "Window":
+        """Up to the first row, or the header of the first table, that is one too many, if there is one."""
+        if bounds.tables is None and bounds.rows is None:
+            return self
+        found = overfull(self.text, self.fences, tables=bounds.tables, rows=bounds.rows, running=bool(self.carry.table))
+        if found is None:
+            return self
+        if found.runs:
+            return replace(self, text=self.text[: found.known], fits=found.cut, overflows=True, cut=found.cut)
+        # Whatever the header begins with is no mark of a block: a letter stands for it.
+        return replace(self, text=self.text[: found.cut] + "x", fits=found.cut, overflows=True)
+
     @cached_property
     def _spans(self) -> list[Span]:
         """Fences and phantoms, in order."""
         return fences_of(self.text, self.carry.fence, in_list=self.carry.in_list, widest=self.widest, phantoms=True)
 
 
-def window(text: str, at: int, *, carry: Carry, room: int, limit: int, length: Length) -> Window:
+def window(text: str, at: int, *, carry: Carry, room: int, bounds: Bounds) -> Window:
     """What the part that begins at `at` is cut from, if it may be `room` long."""
+    length = bounds.length
 
     def measure(size: int) -> int:
         return length(carry.head + text[at : at + size])
 
-    fits = _largest(measure, room, most=len(text) - at)
+    fits = _largest(measure, room, most=_most(text, at, carry=carry, bounds=bounds))
     ink = INK.search(text, at + fits)
     end = ink.end() if ink else at + fits
-    unfenced = Window(text[at:end], carry, fits, limit // 5, overflows=ink is not None)
-    return unfenced.up_to_overflow(lambda closing: _largest(measure, room - length(closing), most=fits))
+    unfenced = Window(text[at:end], carry, fits, bounds.limit // 5, overflows=ink is not None)
+    fitting = unfenced.up_to_overflow(lambda closing: _largest(measure, room - length(closing), most=fits))
+    return fitting.up_to_overfull(bounds)
+
+
+def _most(text: str, at: int, *, carry: Carry, bounds: Bounds) -> int:
+    """How many characters are worth measuring: all, or up to where the tables end the part.
+
+    Only spares work where many small tables each end a part; `Window.up_to_overfull` decides.
+    """
+    if bounds.tables is not None:
+        near = text[at : at + bounds.limit // 2]
+        fences = fences_of(near, carry.fence, in_list=carry.in_list, widest=bounds.limit // 5)
+        if found := overfull(near, fences, tables=bounds.tables, rows=bounds.rows, running=bool(carry.table)):
+            return found.known
+    return len(text) - at
 
 
 def _overflow(text: str, span: Span, *, fits: int, reach: _Reach) -> int | None:

@@ -5,16 +5,15 @@ Knows the text's end and what may be half-written there; knows no messages and n
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from bot.markdown.characters import without_half_sign
+from bot.markdown.emphasis import EMPHASIS, Emphasis
 from bot.markdown.fences import Span, fences_of
 from bot.markdown.inline import Stretch, marks_of
 from bot.markdown.lines import INK, ROW, line_start
 
 # A line of nothing but a mark that more text may make something else of, or a table's row.
 _HALF_LINE = re.compile(r"[ \t>]*+(?:`{1,2}|~{1,2}|[-+*_=#]+|\d{1,9}[.)]|\|[^\n]*|)[ \t]*")
-_EMPHASIS = re.compile(r"\*+|_+|~~+")
 # Slack's and Discord's mentions, which may hold spaces.
 _CONTROL = re.compile(r"<[!@#][^<>\n]*\Z")
 
@@ -81,45 +80,8 @@ def _open_emphasis(text: str, start: int, *, closed: Sequence[Stretch]) -> list[
     for first, last in closed:
         masked[first - start : last - start] = "x" * (last - first)
     line = "".join(masked)
-    emphasis = _Emphasis()
-    for run in _EMPHASIS.finditer(line):
+    emphasis = Emphasis()
+    for run in EMPHASIS.finditer(line):
         before, after = line[max(0, run.start() - 1) : run.start()], line[run.end() : run.end() + 1]
         emphasis.read(run[0], run.start(), before=before, after=after)
     return [start + run.at for run in emphasis.open]
-
-
-class _Opened(NamedTuple):
-    """A run of `size` signs that emphasis began with."""
-
-    sign: str
-    size: int
-    at: int
-
-
-class _Emphasis:
-    """Reads runs of signs from left to right; `open` are those not closed yet, innermost last."""
-
-    def __init__(self) -> None:
-        self.open: list[_Opened] = []
-
-    def read(self, run: str, at: int, *, before: str, after: str) -> None:
-        """Take a run in, with the characters around it."""
-        sign, left = run[0], len(run)
-        inside_word = before.isalnum() and after.isalnum()
-        if before == "\\" or (inside_word and (sign == "_" or (left == 1 and after.isdigit()))):
-            return
-        if before.strip():
-            left = self._close(sign, left)
-        if left and (not after or after.strip()):
-            self.open.append(_Opened(sign, left, at))
-
-    def _close(self, sign: str, left: int) -> int:
-        """Close what a run of `left` signs can, innermost first; gives how many signs remain."""
-        while left and any(run.sign == sign for run in self.open):
-            while self.open[-1].sign != sign:
-                self.open.pop()
-            _, size, at = self.open.pop()
-            if size > left:
-                self.open.append(_Opened(sign, size - left, at))
-            left -= min(size, left)
-        return left

@@ -10,26 +10,32 @@ from typing import NamedTuple
 
 from bot.markdown.boundaries import best_cut
 from bot.markdown.fences import Fence, Span
-from bot.markdown.fitting import Carry, Length, Window, window
+from bot.markdown.fitting import Bounds, Carry, Length, Window, window
 from bot.markdown.lines import INK, SPACES, line_start, past, stands_in_list, table_head
 
 _BLANK_LINES = re.compile(r"(?:[^\S\n]*+\n)*+")
 
 
-def parts(text: str, *, limit: int, length: Length) -> list[str]:
+def parts(
+    text: str, *, limit: int, length: Length, tables_max: int | None = None, table_rows_max: int | None = None
+) -> list[str]:
     """CommonMark text as messages that each stand on their own, none longer than `limit` by `length`.
 
     A code fence that runs over a cut is closed and opened again (both count); a table's header rows are repeated
     where they are short. While text grows by appending, all parts but the last stay as they are. No part is
     empty; empty text gives none. `length` is called a few times per part, on slices of about a part.
 
+    Where a platform shows but `tables_max` tables in a message, the next one begins with a new message (on what leads
+    up to it, where that is short), and so does the row after `table_rows_max`, the header counted.
+
     A `limit` below about 16 has no room for fences: they are cut like text. A single character that is longer
     than the limit is a part of its own.
     """
     shown: list[str] = []
+    bounds = Bounds(limit, length, tables_max, table_rows_max)
     at, carry = _start(text, 0, limit=limit), Carry()
     while INK.search(text, at):
-        part = _part(text, at, carry=carry, limit=limit, length=length)
+        part = _part(text, at, carry=carry, bounds=bounds)
         shown.append(part.shown)
         if part.carry is None:
             break
@@ -45,27 +51,27 @@ class _Part(NamedTuple):
     carry: Carry | None
 
 
-def _part(text: str, at: int, *, carry: Carry, limit: int, length: Length) -> _Part:
-    room = limit
+def _part(text: str, at: int, *, carry: Carry, bounds: Bounds) -> _Part:
+    room = bounds.limit
     while True:
-        part = _part_within(text, at, carry=carry, room=room, limit=limit, length=length)
-        excess = length(part.shown) - limit
+        part = _part_within(text, at, carry=carry, room=room, bounds=bounds)
+        excess = bounds.length(part.shown) - bounds.limit
         # Only where `length` counts more for the whole than for its pieces, or the limit is absurdly small.
         if excess <= 0 or room <= 1:
             return part
         room = max(1, room - 2 * excess)
 
 
-def _part_within(text: str, at: int, *, carry: Carry, room: int, limit: int, length: Length) -> _Part:
-    seen = window(text, at, carry=carry, room=room, limit=limit, length=length)
+def _part_within(text: str, at: int, *, carry: Carry, room: int, bounds: Bounds) -> _Part:
+    seen = window(text, at, carry=carry, room=room, bounds=bounds)
     if not seen.overflows:
         body = seen.text.rstrip()
         return _Part(_shown(body, seen.fences_in(body), carry=carry, last=True), len(text), None)
-    cut = best_cut(seen.text, seen.fences, fits=seen.fits)
-    after = _start(text, at + cut, limit=limit)
+    cut = best_cut(seen.text, seen.fences, fits=seen.fits) if seen.cut is None else seen.cut
+    after = _start(text, at + cut, limit=bounds.limit)
     body = seen.text[:cut].rstrip()
     fences = seen.fences_in(body)
-    inherited = _inherited(seen, fences, cut=cut, after=after - at, limit=limit, length=length)
+    inherited = _inherited(seen, fences, cut=cut, after=after - at, bounds=bounds)
     return _Part(_shown(body, fences, carry=carry), after, inherited)
 
 
@@ -108,7 +114,7 @@ def _dedented(body: str, *, to: int, by: int) -> str:
 # --- what the next part inherits ------------------------------------------------------------------------------
 
 
-def _inherited(seen: Window, fences: Sequence[Span], *, cut: int, after: int, limit: int, length: Length) -> Carry:
+def _inherited(seen: Window, fences: Sequence[Span], *, cut: int, after: int, bounds: Bounds) -> Carry:
     """What the part that begins at `after` inherits from the one that ends at `cut` and shows these fences."""
     text = seen.text
     whole_line = text[after - 1 : after] == "\n"
@@ -119,12 +125,12 @@ def _inherited(seen: Window, fences: Sequence[Span], *, cut: int, after: int, li
         if fence.depth and whole_line and not fence.quoted.match(text, after):
             return Carry(in_list=in_list)
         lead = "" if whole_line or not fence.depth else fence.lead
-        head = _reopening(fence, limit=limit, length=length) + lead
+        head = _reopening(fence, bounds) + lead
         return Carry(fence=fence, in_list=in_list, head=head)
     row = text[after:].partition("\n")[0]
     if "|" in row and whole_line and after == cut:
         table = table_head(text[:cut], carried=seen.carry.table)
-        if length(table) <= limit // 4:
+        if bounds.length(table) <= bounds.limit // 4:
             return Carry(table=table, in_list=in_list, head=table)
     return Carry(in_list=in_list)
 
@@ -136,6 +142,6 @@ def _continued(fence: Fence) -> Fence:
     return replace(fence, lead="" if fence.indent > 3 else fence.lead)
 
 
-def _reopening(fence: Fence, *, limit: int, length: Length) -> str:
+def _reopening(fence: Fence, bounds: Bounds) -> str:
     whole = f"{fence.lead}{fence.run}{fence.info}\n"
-    return whole if length(whole) <= limit // 4 else f"{fence.lead}{fence.run}\n"
+    return whole if bounds.length(whole) <= bounds.limit // 4 else f"{fence.lead}{fence.run}\n"

@@ -57,7 +57,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "bot.secretKeys" -}}
 COMPLETIONS_API_KEY: completionsApiKey
 {{- if .Values.slack.enabled }}
+{{- /* with both, the bot would not know whether it lives in one workspace or in many */}}
+{{- if .Values.slack.oauth }}
+SLACK_CLIENT_ID: slackClientId
+SLACK_CLIENT_SECRET: slackClientSecret
+{{- else }}
 SLACK_BOT_TOKEN: slackBotToken
+{{- end }}
 {{- /* one of the two: with both, the bot would choose Socket Mode */}}
 {{- if include "bot.http" . }}
 SLACK_SIGNING_SECRET: slackSigningSecret

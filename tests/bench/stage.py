@@ -103,11 +103,16 @@ class SlackStage(Stage):
             return
         self.calls += 1
         args: dict[str, Any] = fields["args"]
-        thread: str = args.get("thread_ts") or ""
-        if name == "chat.update":
-            thread = self._fake.channels[args["channel"]][args["ts"]]["thread_ts"]
-        if name in ("chat.postMessage", "chat.update"):
-            self.answers[thread].written(args["markdown_text"], time.monotonic())
+        if name in ("chat.postMessage", "chat.startStream"):
+            self.answers[args["thread_ts"]].written(_text(args), time.monotonic())
+        elif name in ("chat.update", "chat.appendStream"):
+            message = self._fake.channels[args["channel"]][args["ts"]]
+            self.answers[message["thread_ts"]].written(message["markdown_text"], time.monotonic())
+
+
+def _text(args: dict[str, Any]) -> str:
+    """What a post shows: Markdown of its own, or in a block above the buttons."""
+    return args["markdown_text"] if "markdown_text" in args else args["blocks"][0]["text"]
 
 
 class DiscordStage(Stage):

@@ -122,6 +122,7 @@ def _environment(slack: FakeSlack, discord: FakeDiscord, completions: FakeComple
         "SLACK_BOT_TOKEN": slack.bot_token,
         "SLACK_APP_TOKEN": slack.app_token,
         "SLACK_API_URL": slack.api_url,
+        "SLACK_AGENT": "off",  # a direct conversation is then one conversation, whose order can be judged
         "DISCORD_TOKEN": discord.token,
         "DISCORD_API_URL": discord.api_url,
         "HTTP_HOST": "127.0.0.1",

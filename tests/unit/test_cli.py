@@ -19,6 +19,7 @@ from bot.cli import Role, main
 from bot.doctor import missing
 from bot.errors import BotError, ConfigError, Unreachable
 from bot.platform import Finding
+from bot.sealing import keys
 from bot.settings import Config, load
 
 ROOT = Path(__file__).parents[2]
@@ -47,8 +48,8 @@ class Stage:
         self._answer(config, "doctor")
         return self.findings
 
-    def manifest(self, *, url: str | None, as_json: bool) -> str:
-        self.asked.append((url, as_json))
+    def manifest(self, *, url: str | None, as_json: bool, agent: bool, oauth: bool, prompts: str) -> str:
+        self.asked.append((url, as_json, agent, oauth, prompts))
         return "display_information:\n"
 
     async def invite(self, config: Config) -> str:
@@ -87,7 +88,7 @@ def test_without_a_command_and_with_help_the_next_steps_are_shown(argv: list[str
     assert all(f"routernesia-bot {name}" in out for name in ("chat", "manifest", "invite", "doctor", "run"))
 
 
-@pytest.mark.parametrize("command", ["run", "chat", "doctor", "manifest", "invite"])
+@pytest.mark.parametrize("command", ["run", "chat", "doctor", "manifest", "invite", "key"])
 def test_each_command_has_a_help_that_says_what_it_needs_and_what_comes_next(
     command: str, capsys: pytest.CaptureFixture[str]
 ):
@@ -306,16 +307,57 @@ def test_manifest_is_printed_also_when_the_settings_are_wrong(capsys: pytest.Cap
     app = Stage()
     assert main(["manifest"], app=app, environ={}) == 0
     assert main(["manifest", "--http", "https://bot.example.com/", "--json"], app=app, environ={}) == 0
-    assert app.asked == [(None, False), ("https://bot.example.com", True)]
+    assert app.asked == [(None, False, True, False, ""), ("https://bot.example.com", True, True, False, "")]
     assert capsys.readouterr().out == "display_information:\n" * 2
 
 
 @pytest.mark.parametrize(
+    ("argv", "asked"),
+    [
+        (["--no-agent"], (None, False, False, False, "")),
+        (["--oauth", "https://b.org"], ("https://b.org", False, True, True, "")),
+        (["--http", "https://b.org", "--oauth"], ("https://b.org", False, True, True, "")),
+        (
+            ["--oauth", "https://b.org/", "--http", "https://b.org", "--no-agent"],
+            ("https://b.org", False, False, True, ""),
+        ),
+    ],
+)
+def test_the_manifest_has_variants(argv: list[str], asked: object):
+    app = Stage()
+    assert main(["manifest", *argv], app=app, environ={}) == 0
+    assert app.asked == [asked]
+
+
+def test_the_manifest_takes_the_suggested_prompts_from_the_environment_and_then_from_the_file():
+    Path(".env").write_text('SLACK_PROMPTS="A | b\nC"\nHTTP_PORT=x\n')
+    app = Stage()
+    assert main(["manifest"], app=app, environ={}) == 0
+    assert main(["manifest"], app=app, environ={"SLACK_PROMPTS": "D"}) == 0
+    assert [asked[-1] for asked in app.asked if isinstance(asked, tuple)] == ["A | b\nC", "D"]
+
+
+@pytest.mark.parametrize("flag", ["--http", "--oauth"])
+@pytest.mark.parametrize(
     "host", ["bot.example.com", "http://bot.example.com", "https://", "https://[x", "https://x?a=1"]
 )
-def test_manifest_refuses_an_address_that_slack_would_refuse(host: str, capsys: pytest.CaptureFixture[str]):
-    assert main(["manifest", "--http", host], app=Stage(), environ={}) == 2
-    assert "--http needs" in capsys.readouterr().err
+def test_manifest_refuses_an_address_that_slack_would_refuse(flag: str, host: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["manifest", flag, host], app=Stage(), environ={}) == 2
+    assert f"{flag} needs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--oauth"], "--oauth needs the public address"),
+        (["--oauth", "https://a.org", "--http", "https://b.org"], "different addresses"),
+    ],
+)
+def test_manifest_refuses_what_does_not_go_together(argv: list[str], says: str, capsys: pytest.CaptureFixture[str]):
+    app = Stage()
+    assert main(["manifest", *argv], app=app, environ={}) == 2
+    assert says in capsys.readouterr().err
+    assert app.asked == []
 
 
 def test_invite_prints_the_link(capsys: pytest.CaptureFixture[str]):
@@ -346,6 +388,13 @@ def loaded(*argv: str) -> set[str]:
     command = [sys.executable, "-c", code, *argv]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
     return set(done.stderr.split())
+
+
+def test_a_printed_key_is_one_and_never_the_same_twice(capsys: pytest.CaptureFixture[str]):
+    assert main(["key"], app=Stage(), environ={}) == main(["key"], app=Stage(), environ={}) == 0
+    first, second = capsys.readouterr().out.split()
+    assert len(keys(f"{first},{second}")) == 2
+    assert first != second
 
 
 def test_help_loads_nothing_heavy():

@@ -14,8 +14,9 @@ from adapters.console.adapter import ConsolePlatform, at_terminal, login_name
 from adapters.console.face import Face
 from adapters.console.pipe import Lines, Pipe
 from bot.errors import Gone, StoreError
-from bot.events import Author, Mention, Place
+from bot.events import Author, Event, Mention, Place, Stop
 from bot.platform import Platform
+from tests.mentions import only_mentions
 
 ME = Author("local", "ann")
 NOTICE = "Sorry, no. (id 0123abcd)"
@@ -84,7 +85,7 @@ async def chatted(face: Face, core: Core) -> ConsolePlatform:
     platform = ConsolePlatform(face, ME, clock=lambda: 1_000_000.0)
     core.platform = platform
     await platform.open()
-    await platform.listen(core.submit)
+    await platform.listen(only_mentions(core.submit))
     await platform.aclose()
     return platform
 
@@ -143,7 +144,7 @@ async def test_a_question_that_cannot_be_taken_is_said_and_fails():
 
     face = Typed("hi")
     platform = ConsolePlatform(face, ME)
-    await platform.listen(refuse)
+    await platform.listen(only_mentions(refuse))
     assert platform.failed
     assert face.seen == ["...", "(The question was not taken: Redis is away)"]
 
@@ -154,7 +155,7 @@ async def test_silence_is_not_waited_for_for_ever():
 
     face = Typed("hi")
     platform = ConsolePlatform(face, ME, answer_within_s=0.01, greet=True)
-    await platform.listen(forget)
+    await platform.listen(only_mentions(forget))
     assert platform.failed
     assert face.seen[1:] == ["...", "(No answer came in time.)"]
     assert "/help" in face.seen[0]
@@ -166,7 +167,16 @@ async def test_a_stopped_answer_gives_the_prompt_back_and_the_core_is_told_that_
     core = Core()
     core.platform = platform
 
-    async def submit(mention: Mention) -> None:
+    stops: list[Stop] = []
+
+    async def submit(event: Event) -> None:
+        if isinstance(event, Stop):
+            stops.append(event)
+        else:
+            await answer(event)
+
+    async def answer(mention: Event) -> None:
+        assert isinstance(mention, Mention)
         if mention.text == "bye":
             await core.submit(mention)
             return
@@ -180,6 +190,7 @@ async def test_a_stopped_answer_gives_the_prompt_back_and_the_core_is_told_that_
         await platform.working(mention, on=False)
 
     await platform.listen(submit)
+    assert stops == [Stop(core.mentions[0].place, ME)]
     assert face.seen == ["...", "Long", "((stopped))", "...", "...", "You said bye."]
     assert face.shown[-1] == "You said bye."
     assert not platform.failed
@@ -227,7 +238,7 @@ async def test_parts_of_one_answer_are_shown_as_one_text():
         assert platform.connected
         await platform.working(mention, on=False)
 
-    await platform.listen(submit)
+    await platform.listen(only_mentions(submit))
     assert face.seen == ["...", "one\n\ntwo"]
     assert not platform.connected
 
@@ -363,8 +374,8 @@ async def test_without_a_terminal_the_process_own_pipes_are_used(
         monkeypatch.setattr(sys, "stdin", file)
         platform = at_terminal(tmp_path)
         core.platform = platform
-        await platform.listen(core.submit)
+        await platform.listen(only_mentions(core.submit))
     assert capsys.readouterr().out == "You said hi.\n"
     monkeypatch.setattr(sys, "stdin", None)
-    await at_terminal(tmp_path).listen(core.submit)
+    await at_terminal(tmp_path).listen(only_mentions(core.submit))
     assert len(core.mentions) == 1

@@ -7,6 +7,7 @@ import pytest
 from adapters.discord.intake import Intake
 from bot.errors import StoreError
 from bot.events import Author, Mention, Place
+from tests.mentions import only_mentions
 
 
 def mention(at: int, channel: str = "c") -> Mention:
@@ -31,7 +32,7 @@ async def test_a_store_that_is_down_is_asked_again_with_growing_pauses(caplog: p
             raise StoreError("down")
         taken.append(one.message_id)
 
-    intake = Intake(submit, pause=pause, chance=lambda: 1.0)
+    intake = Intake(only_mentions(submit), pause=pause, chance=lambda: 1.0)
     intake.put(mention(1))
     intake.put(mention(2))
     await until_taken(intake)
@@ -51,7 +52,7 @@ async def test_channels_do_not_wait_for_each_other() -> None:
         if len(taken) == 2:
             gate.set()
 
-    intake = Intake(submit)
+    intake = Intake(only_mentions(submit))
     for at, channel in enumerate(("slow", "slow", "fast", "fast")):
         intake.put(mention(at, channel))
     await until_taken(intake)
@@ -64,7 +65,7 @@ async def test_beyond_its_bound_the_newest_is_dropped_with_an_error(caplog: pyte
     async def submit(one: Mention) -> None:
         taken.append(one.message_id)
 
-    intake = Intake(submit, waiting_max=2)
+    intake = Intake(only_mentions(submit), waiting_max=2)
     for at in range(3):
         intake.put(mention(at))
     assert intake.waiting == 2
@@ -81,7 +82,7 @@ async def test_a_bug_behind_submit_costs_one_mention_and_not_the_channel(caplog:
             raise ValueError("secret words")
         taken.append(one.message_id)
 
-    intake = Intake(submit)
+    intake = Intake(only_mentions(submit))
     intake.put(mention(0))
     intake.put(mention(1))
     await until_taken(intake)
@@ -94,7 +95,7 @@ async def test_what_cannot_be_taken_in_time_at_the_end_is_given_up_loudly(caplog
     async def submit(_: Mention) -> None:
         await asyncio.Event().wait()
 
-    intake = Intake(submit)
+    intake = Intake(only_mentions(submit))
     intake.put(mention(1))
     await intake.drain(limit_s=0.01)
     assert caplog.messages == ["mentions_dropped_at_stop"]
@@ -104,4 +105,4 @@ async def test_an_empty_intake_ends_at_once() -> None:
     async def submit(_: Mention) -> None:
         raise AssertionError
 
-    await Intake(submit).drain(limit_s=60)
+    await Intake(only_mentions(submit)).drain(limit_s=60)

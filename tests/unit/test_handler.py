@@ -3,108 +3,27 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
 
 import pytest
 from redis.asyncio import Redis
 
-from bot import handler as story
-from bot import store
-from bot.claim import Claim
-from bot.completions import Completions, Patience
-from bot.errors import BotError, Forbidden, Gone, RateLimited, Unreachable
-from bot.events import Mention, Message
-from bot.handler import Handler, Persona
-from bot.inbox import Inbox, LeaseLost
-from bot.metrics import Metrics
-from bot.platform import Limits
+from bot import marks, store
+from bot import turn as story
+from bot.errors import Forbidden, Gone, RateLimited, Unreachable
+from bot.events import Message
+from bot.inbox import LeaseLost
+from bot.past import BACKFILL_TRIES
 from bot.worker import Worker
-from tests.fakes.completions import TRAPS, FakeCompletions, Raw, Text, status, text_events
-from tests.fakes.platform import FakePlatform
+from tests.core import Bench, core, lane_is_empty
+from tests.fakes.completions import TRAPS, Raw, Text, status, text_events
 from tests.mentions import BEN, mention
 from tests.until import until
-
-PATIENCE = Patience(connect_s=3, first_byte_s=1.5, chunk_s=1.5)
-
-
-async def no_sleep(_: float) -> None:
-    """The client's pauses between attempts, skipped."""
-
-
-@dataclass
-class Bench:
-    """The core with everything around it; `handle` runs the worker's claim by hand."""
-
-    inbox: Inbox
-    server: FakeCompletions
-    platform: FakePlatform
-    metrics: Metrics
-    handler: Handler
-    deadline_s: float = 600.0
-    noted: list[str] = field(default_factory=list[str])
-
-    async def ask(self, one: Mention) -> Claim:
-        """Submit, claim and answer one mention."""
-        await self.inbox.submit(one)
-        return await self.answer()
-
-    async def answer(self) -> Claim:
-        """Claim and answer whatever is due."""
-        claims, _ = await self.inbox.claim(1)
-        assert len(claims) == 1
-        try:
-            await self.handler(claims[0])
-        except LeaseLost:
-            raise
-        except BotError as error:
-            await self.inbox.again(claims[0], delay_s=claims[0].back_off_s(error))
-        return claims[0]
-
-    def failed(self, reason: str) -> float:
-        """How many mentions were given up for that reason."""
-        return (
-            self.metrics.registry.get_sample_value("bot_mentions_failed_total", {"platform": "fake", "reason": reason})
-            or 0.0
-        )
-
-    def answered(self, outcome: str = "whole") -> float:
-        """How many mentions were answered so."""
-        return (
-            self.metrics.registry.get_sample_value(
-                "bot_mentions_answered_total", {"platform": "fake", "outcome": outcome}
-            )
-            or 0.0
-        )
-
-
-@asynccontextmanager
-async def core(redis: Redis, *, context_tokens: int = 24000, deadline_s: float = 600.0) -> AsyncGenerator[Bench]:
-    async with FakeCompletions(key="sk-canary") as server:
-        platform = FakePlatform(bounds=Limits(text_max=200, edit_every_s=0.02, parts_max=5))
-        completions = Completions(
-            base_url=server.base_url, api_key="sk-canary", model="m", sleep=no_sleep, patience=PATIENCE
-        )
-        inbox, metrics = Inbox(redis, history_ttl_s=3600), Metrics()
-        handler = Handler(
-            inbox=inbox,
-            completions=completions,
-            platforms={"fake": platform},
-            persona=Persona("Bot", lambda name: f"You are on {name}.", context_tokens, deadline_s),
-            metrics=metrics,
-        )
-        async with aclosing(completions):
-            yield Bench(inbox, server, platform, metrics, handler)
 
 
 @pytest.fixture
 async def bench(redis: Redis) -> AsyncGenerator[Bench]:
     async with core(redis) as made:
         yield made
-
-
-async def lane_is_empty(bench: Bench) -> bool:
-    return await bench.inbox.depth() == (0, 0)
 
 
 async def test_a_mention_is_answered_and_remembered(bench: Bench) -> None:
@@ -169,7 +88,7 @@ async def test_a_mention_put_back_before_any_write_is_not_looked_for(bench: Benc
 async def test_a_past_that_stays_unreadable_does_not_keep_the_answer_back(bench: Bench, redis: Redis) -> None:
     bench.platform.earlier = Unreachable("down")
     await bench.inbox.submit(mention(1))
-    for _ in range(story.BACKFILL_TRIES + 1):
+    for _ in range(BACKFILL_TRIES + 1):
         await bench.answer()
         await redis.zadd(store.key("ready"), {"fake:W:C:t1": 1}, xx=True)
     assert bench.answered() == 1
@@ -200,7 +119,7 @@ async def test_an_answer_that_breaks_in_the_middle_is_marked_and_kept(bench: Ben
     bench.server.answers = [Raw(pieces, ending="cut" if ending == "cut" else "hang")]
     await bench.ask(mention(1))
     (shown,) = bench.platform.messages.values()
-    assert shown == f"Half of it\n\n{story.INTERRUPTED}"
+    assert shown == f"Half of it\n\n{marks.INTERRUPTED}"
     assert bench.answered("interrupted") == 1
     assert await lane_is_empty(bench)
 
@@ -461,6 +380,6 @@ async def test_a_lost_lease_stops_the_writing(bench: Bench, redis: Redis) -> Non
     task = asyncio.create_task(bench.handler(claim))
     await until(lambda: bench.platform.messages)
     claim.valid_until = 0
-    with pytest.raises(story.LeaseLost):
+    with pytest.raises(LeaseLost):
         await task
     assert bench.platform.messages != {"m0": "One. Two. Three."}

@@ -3,33 +3,59 @@
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from bot import store
+from bot import history, store
 from bot.claim import Claim
-from bot.events import Author, Message
+from bot.events import Author, Change, Mention, Message
 from bot.inbox import Inbox, LeaseLost
-from tests.mentions import mention
+from bot.sealing import Seal
+from tests.mentions import mention, stop
 
 T = TypeVar("T")
 LANES = ["a", "b", "c"]
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What waits in a lane: a mention, or a change of one (`text` None: its deletion)."""
+
+    number: int
+    kind: Literal["mention", "edit", "deletion"]
+    text: str | None
+
+
 @dataclass
 class Lane:
-    """What the model knows of one conversation."""
+    """What the model knows of one conversation. `waiting` is by score."""
 
-    waiting: set[int] = field(default_factory=set[int])
-    settled: list[int] = field(default_factory=list[int])
+    waiting: dict[float, Entry] = field(default_factory=dict[float, Entry])
+    history: dict[int, str | None] = field(default_factory=dict[int, str | None])
+    answered: list[int] = field(default_factory=list[int])
+    tried: set[int] = field(default_factory=set[int])
+    stopped: set[int] = field(default_factory=set[int])
+    withdrawn: set[int] = field(default_factory=set[int])
+    gone: set[int] = field(default_factory=set[int])
     holder: Claim | None = None
+    held: float = 0.0
     put_back_until_due: bool = False
+
+    @property
+    def running(self) -> Entry | None:
+        """What its holder works on."""
+        return self.waiting[self.held] if self.holder else None
+
+    def waits(self, number: int) -> float | None:
+        """The score of a mention that was not settled."""
+        found = [score for score, one in self.waiting.items() if (one.number, one.kind) == (number, "mention")]
+        return found[0] if found else None
 
 
 class InboxMachine(RuleBasedStateMachine):
@@ -42,25 +68,89 @@ class InboxMachine(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.lanes = {name: Lane() for name in LANES}
         self.seen: set[tuple[str, int]] = set()
+        self.removed: set[tuple[str, int]] = set()
         self.stale: list[Claim] = []
+        self.changes = 0
 
     def wait_for(self, doing: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(doing)
 
-    @initialize()
-    def connect(self) -> None:
+    @initialize(sealed=st.booleans())
+    def connect(self, sealed: bool) -> None:
         self.connection = store.connect(self.url, data_dir=Path("unused"))
         self.redis = self.wait_for(_enter(self.connection))
         self.wait_for(_flush(self.redis))
-        self.inbox = Inbox(self.redis, history_ttl_s=3600)
+        self.inbox = Inbox(self.redis, history_ttl_s=3600, seal=Seal([bytes(range(32))] if sealed else []))
 
-    @rule(lane=st.sampled_from(LANES), number=st.integers(1, 12))
+    @rule(lane=st.sampled_from(LANES), number=st.integers(1, 4))
     def submit(self, lane: str, number: int) -> None:
-        outcome = self.wait_for(self.inbox.submit(mention(int(f"{number}{LANES.index(lane)}"), thread=lane)))
-        assert outcome == ("duplicate" if (lane, number) in self.seen else "accepted")
-        if (lane, number) not in self.seen:
+        state, one = self.lanes[lane], _mention(lane, number)
+        outcome = self.wait_for(self.inbox.submit(one))
+        if (lane, number) in self.seen:
+            assert outcome == "duplicate"
+        elif number in state.gone:
+            assert outcome == "ignored"
+        else:
+            assert outcome == "accepted"
             self.seen.add((lane, number))
-            self.lanes[lane].waiting.add(number)
+            state.waiting[one.sent_at] = Entry(number, "mention", one.text)
+
+    @rule(
+        lane=st.sampled_from(LANES),
+        number=st.integers(1, 4),
+        in_work=st.booleans(),
+        deletes=st.booleans(),
+        again=st.booleans(),
+    )
+    def change(self, lane: str, number: int, in_work: bool, deletes: bool, again: bool) -> None:
+        """A message is edited or deleted, that in work or any; and the change may be delivered twice."""
+        self.changes += 1
+        state = self.lanes[lane]
+        number = state.running.number if in_work and state.running else number
+        one = _mention(lane, number)
+        now = None if deletes else replace(one, text=f"edit {self.changes}")
+        at = one.sent_at + self.changes / 10_000
+        event = Change(f"change:{self.changes}", one.place, one.message_id, at, now)
+        outcome = self.wait_for(self.inbox.submit(event))
+        assert outcome == self._changed(state, number, now, at, lane=lane)
+        if again and outcome != "ignored":
+            assert self.wait_for(self.inbox.submit(event)) == "duplicate"
+
+    def _changed(self, state: Lane, number: int, now: Mention | None, at: float, *, lane: str) -> str:
+        behind = Entry(number, "edit", now.text) if now else Entry(number, "deletion", None)
+        score = state.waits(number)
+        if score is None:
+            if now is None:
+                state.gone.add(number)
+            if not (state.history or state.holder):
+                return "ignored"
+            state.waiting[at] = behind
+        elif now is not None and state.running == state.waiting[score]:
+            state.waiting[at] = behind
+        elif now is not None:
+            state.waiting[score] = Entry(number, "mention", now.text)
+        elif number in state.tried:
+            state.withdrawn.add(number)
+            if state.running != state.waiting[score]:
+                state.put_back_until_due = False
+        else:
+            del state.waiting[score]
+            self.removed.add((lane, number))
+            state.put_back_until_due = state.put_back_until_due and bool(state.waiting)
+            return "withdrawn"
+        return "accepted"
+
+    @rule(lane=st.sampled_from(LANES))
+    def stop(self, lane: str) -> None:
+        state = self.lanes[lane]
+        mentions = [entry for _, entry in sorted(state.waiting.items()) if entry.kind == "mention"]
+        meant = state.running or next(iter(mentions), None)
+        outcome = self.wait_for(self.inbox.submit(stop(thread=lane)))
+        assert outcome == ("accepted" if meant else "ignored")
+        if meant and meant.kind == "mention":
+            state.stopped.add(meant.number)
+        if meant and not state.holder:
+            state.put_back_until_due = False
 
     @rule(most=st.integers(1, 3))
     def claim(self, most: int) -> None:
@@ -71,8 +161,17 @@ class InboxMachine(RuleBasedStateMachine):
             name = claim.conversation[-1]
             assert name in free
             lane = self.lanes[name]
-            assert _number(claim) == min(lane.waiting)
-            assert [int(message.text) for message in claim.history] == lane.settled
+            lane.held, entry = min(lane.waiting.items())
+            assert [message.text for message in claim.history] == list(lane.history.values())
+            if entry.kind == "mention":
+                assert claim.mention
+                assert (int(claim.mention.message_id), claim.mention.text) == (_id(name, entry.number), entry.text)
+                assert (claim.stopped is not None) == (entry.number in lane.stopped)
+                assert claim.withdrawn == (entry.number in lane.withdrawn)
+                lane.tried.add(entry.number)
+            else:
+                assert claim.change
+                assert (claim.change.now.text if claim.change.now else None) == entry.text
             lane.holder = claim
 
     @rule(lane=st.sampled_from(LANES))
@@ -80,11 +179,29 @@ class InboxMachine(RuleBasedStateMachine):
         state = self.lanes[lane]
         if state.holder is None:
             return
-        number = _number(state.holder)
-        self.wait_for(self.inbox.done(state.holder, [_said(number)]))
-        state.waiting.remove(number)
-        state.settled.append(number)
+        entry = state.waiting.pop(state.held)
+        claim = state.holder
+        if claim.change:
+            self.wait_for(self.inbox.done(claim, revisions=history.revised(claim.lines, claim.change)))
+            if entry.number in state.history and entry.text is None:
+                del state.history[entry.number]
+            elif entry.number in state.history:
+                state.history[entry.number] = entry.text
+        else:
+            self.wait_for(self.inbox.done(claim, [_said(lane, entry)]))
+            state.answered.append(entry.number)
+            if entry.number not in state.withdrawn:
+                state.history[entry.number] = entry.text
         self._let_go(state)
+
+    @rule(lane=st.sampled_from(LANES))
+    def renew(self, lane: str) -> None:
+        state = self.lanes[lane]
+        if state.holder is None or state.running is None or state.running.kind != "mention":
+            return
+        assert self.wait_for(self.inbox.renew([state.holder])) == []
+        assert (state.holder.stopped is not None) == (state.running.number in state.stopped)
+        assert state.holder.withdrawn == (state.running.number in state.withdrawn)
 
     @rule(lane=st.sampled_from(LANES), delayed=st.booleans())
     def put_back(self, lane: str, delayed: bool) -> None:
@@ -125,7 +242,7 @@ class InboxMachine(RuleBasedStateMachine):
 
     async def _late(self, claim: Claim, how: str) -> None:
         if how == "done":
-            await self.inbox.done(claim, [_said(999)])
+            await self.inbox.done(claim, [_said("a", Entry(999, "mention", "late"))])
         elif how == "again":
             await self.inbox.again(claim, delay_s=0)
         elif how == "part":
@@ -151,24 +268,29 @@ class InboxMachine(RuleBasedStateMachine):
         self.runner.close()
 
     def _work_off(self) -> None:
-        """Nothing is lost: whatever was accepted can be worked to its end, each once."""
+        """Nothing is lost: whatever was accepted can be worked to its end, each once; a last one sees the history."""
         for lane in LANES:
             self.time_passes(lane)
+            self.submit(lane, 9)
         while any(lane.waiting for lane in self.lanes.values()):
             self.claim(3)
             for lane in LANES:
                 self.settle(lane)
-        done = {(name, number) for name, lane in self.lanes.items() for number in lane.settled}
-        assert done == self.seen
-        assert sum(len(lane.settled) for lane in self.lanes.values()) == len(self.seen)
+        answered = [(name, number) for name, lane in self.lanes.items() for number in lane.answered]
+        assert set(answered) | self.removed == self.seen
+        assert len(answered) + len(self.removed) == len(self.seen)
 
 
-def _number(claim: Claim) -> int:
-    return int(claim.event_id.rsplit(":", 1)[1][:-1])
+def _id(lane: str, number: int) -> int:
+    return int(f"{number}{LANES.index(lane)}")
 
 
-def _said(number: int) -> Message:
-    return Message("assistant", Author("", "Bot", is_bot=True), str(number), "m", 1.0)
+def _mention(lane: str, number: int) -> Mention:
+    return mention(_id(lane, number), thread=lane)
+
+
+def _said(lane: str, entry: Entry) -> Message:
+    return Message("user", Author("U1", "Ana"), entry.text or "", str(_id(lane, entry.number)), 1.0)
 
 
 async def _enter(connection: Any) -> Any:

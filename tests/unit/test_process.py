@@ -4,19 +4,22 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from redis.asyncio import Redis
 
-from bot import process
+from bot import process, store
 from bot.completions import Completions
 from bot.completions.echo import EchoTransport
 from bot.errors import ConfigError
 from bot.platform import Limits, Submit
-from bot.process import Bot
+from bot.process import Bot, Role
+from bot.sealing import new_key
+from bot.services import Command, Services
 from bot.settings import load
 from tests.fakes.platform import FakePlatform
-from tests.mentions import mention
+from tests.mentions import ANA, deleted, edited, mention, stop
 from tests.until import until
 
 
@@ -37,12 +40,14 @@ class Listening(FakePlatform):
 
 
 @asynccontextmanager
-async def serving(valkey_url: str, *platforms: FakePlatform) -> AsyncGenerator[tuple[Bot, asyncio.Event]]:
-    environ = {"REDIS_URL": valkey_url, "DRAIN_SECONDS": "2"}
+async def serving(
+    valkey_url: str, *platforms: FakePlatform, role: Role = "all", **more: str
+) -> AsyncGenerator[tuple[Bot, asyncio.Event]]:
+    environ = {"REDIS_URL": valkey_url, "DRAIN_SECONDS": "2", **more}
     settings = load(env_file=Path("unused"), environ=environ).core
     echo = Completions(base_url="http://echo/v1", api_key=None, model="echo", transport=EchoTransport(pause_s=0))
     stop = asyncio.Event()
-    async with Bot(settings, platforms, completions=echo) as bot:
+    async with Bot(settings, platforms, role=role, completions=echo) as bot:
         task = asyncio.create_task(bot.work(until=stop))
         yield bot, stop
         stop.set()
@@ -80,6 +85,69 @@ async def test_a_platform_that_refuses_is_an_obstacle_and_the_other_goes_on(valk
         assert await bot.obstacles() == ["bad: BAD_TOKEN is wrong"]
         stop.set()
         await asyncio.sleep(0)
+
+
+class Serviced(Listening):
+    """A platform that asks more of the core."""
+
+    services: Services | None = None
+
+    def use(self, services: Services) -> None:
+        """Called before `open`."""
+        self.services = services
+
+    async def open(self) -> None:
+        """Needs the services."""
+        assert self.services is not None
+
+
+async def test_a_platform_that_wants_them_gets_the_services_before_it_opens(valkey_url: str, redis: Redis) -> None:
+    platform = Serviced("fake")
+    async with serving(valkey_url, platform) as (bot, _):
+        await until(lambda: platform.submits)
+        assert platform.services is bot.desk
+        told = await bot.desk.command(Command("status", "", mention().place, ANA))
+        assert "Fake: connected" in told
+        assert "`echo`" not in told
+
+
+async def test_changes_and_stops_are_taken_and_counted_apart_from_mentions(valkey_url: str, redis: Redis) -> None:
+    platform = Listening("fake")
+    async with serving(valkey_url, platform) as (bot, _):
+        await until(lambda: platform.submits)
+        submit = platform.submits[0]
+        await submit(stop(thread="quiet"))
+        await submit(edited(mention(1, thread="quiet"), "new"))
+        await submit(mention(2))
+        await until(lambda: value(bot, "mentions_answered", outcome="whole") == 1)
+        await submit(edited(mention(2), "new"))
+        await until(lambda: value(bot, "changes", outcome="accepted") == 1)
+        assert value(bot, "mentions_accepted") == 1
+        assert value(bot, "stops", outcome="ignored") == 1
+        assert value(bot, "changes", outcome="ignored") == 1
+
+
+async def test_a_mention_that_is_deleted_while_it_waits_is_accounted_for(valkey_url: str, redis: Redis) -> None:
+    platform = Listening("fake")
+    async with serving(valkey_url, platform, role="gateway") as (bot, _):
+        await until(lambda: platform.submits)
+        await platform.submits[0](mention(1))
+        await platform.submits[0](deleted(mention(1)))
+        assert (value(bot, "mentions_accepted"), value(bot, "mentions_withdrawn")) == (1, 1)
+
+
+def value(bot: Bot, name: str, **labels: str) -> float:
+    return bot.metrics.registry.get_sample_value(f"bot_{name}_total", {"platform": "fake", **labels}) or 0.0
+
+
+async def test_what_is_said_is_sealed_where_there_is_a_key(valkey_url: str, redis: Redis) -> None:
+    platform = Listening("fake")
+    async with serving(valkey_url, platform, ENCRYPTION_KEY=new_key()) as (bot, _):
+        await until(lambda: platform.submits)
+        await platform.submits[0](mention(1, text="canary-text"))
+        await until(lambda: value(bot, "mentions_answered", outcome="whole") == 1)
+    (line, _) = cast("list[str]", await redis.lrange(store.key("history", "fake:W:C:t1"), 0, -1))  # pyright: ignore[reportGeneralTypeIssues] -- redis-py's union
+    assert line.startswith("sealed:")
 
 
 async def test_a_task_that_will_not_end_is_named(

@@ -3,7 +3,6 @@
 import pytest
 
 from adapters.slack.pace import EDIT_EVERY_S, Pace
-from bot.errors import RateLimited
 
 
 class Clock:
@@ -27,7 +26,7 @@ def test_live_edits_leave_room_in_every_minute_for_the_end_of_each_answer(answer
         clock.now_s = min(due.values())
         for name in (name for name, at in due.items() if at <= clock.now_s):
             pace.wrote(name)
-            pace.begin_update()
+            pace.updated()
             updates.append(clock.now_s)
             due[name] = clock.now_s + pace.edit_every_s
     most = max(sum(at - 60 < other <= at for other in updates) for at in updates)
@@ -46,7 +45,7 @@ def test_a_full_minute_is_waited_for() -> None:
     pace = Pace(clock)
     for number in range(50):
         clock.now_s = number / 10
-        pace.begin_update()
+        pace.updated()
     pace.wrote("a")
     pace.wrote("b")
     assert pace.edit_every_s > 55
@@ -62,18 +61,6 @@ def test_an_answer_whose_end_is_never_said_is_forgotten() -> None:
     assert pace.edit_every_s > 10
     clock.now_s = 121
     assert pace.edit_every_s == EDIT_EVERY_S
-
-
-def test_a_refusal_holds_until_the_time_that_slack_named() -> None:
-    clock = Clock()
-    pace = Pace(clock)
-    pace.refused(RateLimited("", retry_after_s=10))
-    clock.now_s = 4
-    with pytest.raises(RateLimited) as caught:
-        pace.begin_update()
-    assert caught.value.retry_after_s == 6
-    clock.now_s = 10
-    pace.begin_update()
 
 
 def test_more_first_posts_at_once_than_a_minute_allows_updates_only_widen_the_pace() -> None:

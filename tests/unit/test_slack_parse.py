@@ -72,7 +72,7 @@ def test_a_mention_in_a_channel_opens_a_thread_under_itself() -> None:
     assert found == Mention(
         event_id=f"slack:T1:C1:{TS}",
         place=Place("slack", "T1", "C1", TS, "channel"),
-        author=Author("U1", "U1"),
+        author=Author("U1", "U1", team="T1"),
         text="what is a lane?",
         message_id=TS,
         sent_at=1763860000.123456,
@@ -105,6 +105,27 @@ def test_a_direct_message_is_one_conversation_answered_in_place() -> None:
     assert in_thread.place == Place("slack", "T1", "D1", "1.2", "dm")
 
 
+def test_in_the_agent_view_each_direct_message_begins_a_conversation_and_a_thread_stays_one() -> None:
+    found = mention(payload(channel="D1", channel_type="im", text="hello"), ME, threads=True)
+    assert found
+    assert found.place == Place("slack", "T1", "D1", TS, "dm")
+    assert found.conversation == f"slack:T1:D1:{TS}"
+    reply = mention(payload(channel="D1", channel_type="im", text="hello", thread_ts="1.2"), ME, threads=True)
+    assert reply
+    assert reply.conversation == "slack:T1:D1:1.2"
+
+
+def test_the_author_belongs_to_the_team_that_the_event_names_and_the_place_to_the_bots() -> None:
+    found = parsed(payload(team="T_FOREIGN", user_team="T_FOREIGN"))
+    assert (found.author.team, found.place.workspace) == ("T_FOREIGN", "T1")
+    assert parsed(payload(team="T_FOREIGN")).author.team == "T_FOREIGN"
+    assert parsed(payload(team=...)).author.team == "T1"
+
+
+def test_the_id_of_an_event_does_not_depend_on_the_id_that_the_client_made_up() -> None:
+    assert parsed(app_mention(client_msg_id=...)).event_id == parsed(payload()).event_id
+
+
 def test_a_group_message_is_a_channel() -> None:
     assert mention(payload(channel="G1", channel_type="mpim", text="just us", blocks=...), ME) is None
     assert parsed(payload(channel="G1", channel_type="mpim")).place.kind == "channel"
@@ -134,11 +155,19 @@ def test_known_names_stand_for_ids_of_authors_and_of_people_in_the_text() -> Non
     assert named_in(raw["event"], ME) == ["U1", "U2", "U3", "U4"]
     found = mention(raw, ME, {"U1": "Ana", "U2": "Ben <b> & Co", "U3": "Cy"})
     assert found
-    assert found.author == Author("U1", "Ana")
+    assert found.author == Author("U1", "Ana", team="T1")
     assert found.text == "ask @Ben <b> & Co and @Cy or @U4, `@Ben <b> & Co`"
     line = message({"ts": TS, "user": "U2", "text": "hi <@U1>"}, ME, {"U1": "Ana", "U2": "Ben"})
     assert line
     assert (line.author.name, line.text) == ("Ben", "hi @Ana")
+
+
+def test_known_names_stand_for_channels_that_slack_sends_without_one() -> None:
+    raw = payload(text="<@UBOT> see <#C7> and <#C8|> and <#C9|general> and <#C10>")
+    assert named_in(raw["event"], ME) == ["U1", "C7", "C8", "C10"]
+    found = mention(raw, ME, {"C7": "lanes", "C8": "roads"})
+    assert found
+    assert found.text == "see #lanes and #roads and #general and #C10"
 
 
 def test_a_follow_up_that_calls_someone_else_and_the_bot_is_for_the_bot() -> None:
@@ -218,7 +247,7 @@ def test_in_a_shared_channel_the_bots_own_workspace_counts() -> None:
 
 
 def test_the_authors_name_is_taken_where_it_is_sent() -> None:
-    assert parsed(payload(user_profile={"display_name": "", "real_name": "Zoe Z"})).author == Author("U1", "Zoe Z")
+    assert parsed(payload(user_profile={"display_name": "", "real_name": "Zoe Z"})).author.name == "Zoe Z"
     assert parsed(payload(user_profile="odd")).author.name == "U1"
 
 

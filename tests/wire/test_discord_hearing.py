@@ -14,6 +14,7 @@ from bot.errors import ConfigError, StoreError, Unreachable
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_bot import Heard, hearing, settings, writing
 from tests.fakes.discord_gateway import MESSAGE_CONTENT
+from tests.mentions import only_mentions
 
 
 @pytest.fixture
@@ -324,7 +325,7 @@ async def test_what_has_arrived_when_listening_stops_is_still_taken(fake: FakeDi
 
     heard.error, heard.refusals = StoreError("down"), 1
     async with writing(fake, pause=slow) as platform:
-        listening = asyncio.create_task(platform.listen(heard.submit))
+        listening = asyncio.create_task(platform.listen(only_mentions(heard.submit)))
         await fake.until(lambda: fake.gateway.live)
         fake.mention(fake.channel, fake.ann, "hello")
         await taking.wait()
@@ -338,7 +339,7 @@ async def test_what_has_arrived_when_listening_stops_is_still_taken(fake: FakeDi
 async def test_listening_again_resumes_the_session(fake: FakeDiscord, heard: Heard) -> None:
     async with writing(fake) as platform:
         for _ in range(2):
-            listening = asyncio.create_task(platform.listen(heard.submit))
+            listening = asyncio.create_task(platform.listen(only_mentions(heard.submit)))
             await fake.until(lambda: fake.gateway.live and platform.connected)
             key = fake.mention(fake.channel, fake.ann, "hello")
             await fake.until(lambda key=key: key in heard.ids)

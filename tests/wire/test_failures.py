@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bot.errors import Broken, CompletionError, Invalid, Overloaded, Throttled, TooLong, Unauthorized
-from bot.handler import INTERRUPTED
+from bot.marks import INTERRUPTED
 from tests.fakes.completions import (
     BAD,
     JSON,

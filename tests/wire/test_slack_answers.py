@@ -10,12 +10,12 @@ from pydantic import SecretStr
 
 from adapters.slack import posting
 from adapters.slack.adapter import LIMITS, SlackPlatform
-from adapters.slack.doctor import check
-from adapters.slack.manifest import SCOPES
+from adapters.slack.blocks import FEEDBACK, REGENERATE, STOP, asked_by
 from adapters.slack.settings import SlackSettings
 from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, RateLimited, Rejected, Unreachable
 from bot.events import Author, Mention, Place
-from tests.fakes.slack import ALL_SCOPES, FakeSlack
+from tests.fakes.slack import FakeSlack
+from tests.fakes.slack.blocks import elements_of
 
 
 def settings(slack: FakeSlack, **given: Any) -> SlackSettings:
@@ -113,6 +113,58 @@ async def test_a_deleted_message_may_be_deleted_again(slack: FakeSlack, platform
     assert not slack.answers("C1")
     with pytest.raises(Forbidden):
         await platform.delete(mention, mention.message_id)
+
+
+def actions(message: dict[str, Any]) -> list[str]:
+    """The action ids of a message's buttons."""
+    return [element["action_id"] for _, element in elements_of(message.get("blocks", []))]
+
+
+async def test_a_growing_answer_has_a_stop_button_and_its_last_part_feedback(
+    slack: FakeSlack, platform: SlackPlatform
+) -> None:
+    mention = asked(slack)
+    ts = await platform.post(mention, "**one**", key="k", first=True, stage="growing")
+    [answer] = slack.answers("C1")
+    assert actions(answer) == [STOP]
+    assert answer["text"] == answer["markdown_text"] == "**one**"
+    [(_, stop)] = elements_of(answer["blocks"])
+    assert asked_by(stop["value"]) == ("U1", mention.message_id)
+    await platform.edit(mention, ts, "one two", stage="full")
+    assert actions(slack.answers("C1")[0]) == []
+    await platform.edit(mention, ts, "one two", stage="last")
+    [answer] = slack.answers("C1")
+    assert actions(answer) == [FEEDBACK, REGENERATE]
+    assert answer["text"] == answer["markdown_text"] == "one two"
+
+
+@pytest.mark.parametrize(("refusals", "left"), [(1, [FEEDBACK, REGENERATE]), (2, [])])
+async def test_where_slack_refuses_the_buttons_the_answer_stands_with_plainer_ones(
+    slack: FakeSlack, platform: SlackPlatform, refusals: int, left: list[str]
+) -> None:
+    mention = asked(slack)
+    slack.fail("chat.postMessage", *["invalid_blocks"] * refusals)
+    ts = await platform.post(mention, "hi", key="k", first=True)
+    assert actions(slack.answers("C1")[0]) == left
+    await platform.edit(mention, ts, "again")
+    assert actions(slack.answers("C1")[0]) == left
+    assert slack.answers("C1")[0]["markdown_text"] == "again"
+    assert slack.counts()["chat.update"] == 1  # what was refused is remembered
+    assert "icon_button" not in str(slack.answers("C1")[0]["blocks"] if left else "")
+
+
+async def test_a_text_that_slack_refuses_in_every_form_costs_no_buttons(
+    slack: FakeSlack, platform: SlackPlatform
+) -> None:
+    mention = asked(slack)
+    slack.fail("chat.postMessage", *["only_one_table_allowed"] * 2)
+    with pytest.raises(Rejected, match="only_one_table_allowed"):
+        await platform.post(mention, "two tables", key="k", first=True)
+    slack.fail("chat.postMessage", *["invalid_blocks"] * 3)
+    with pytest.raises(Rejected):
+        await platform.post(mention, "odd", key="k", first=True)
+    await platform.post(mention, "hi", key="k2", first=True)
+    assert "icon_button" in str(slack.answers("C1")[0]["blocks"])
 
 
 UNCLEAR = [
@@ -374,37 +426,6 @@ async def test_the_pace_widens_with_the_answers_on_their_way(slack: FakeSlack, p
     assert platform.limits(mentions[0]).edit_every_s == 3.0
 
 
-async def test_working_shows_a_status_that_the_answer_clears(slack: FakeSlack, platform: SlackPlatform) -> None:
-    mention = asked(slack)
-    await platform.working(mention, on=True)
-    assert slack.statuses == {("C1", mention.message_id): "is thinking…"}
-    await platform.post(mention, "hi", key="k", first=True)
-    await platform.working(mention, on=False)
-    assert slack.statuses == {}
-    await platform.working(asked(slack, channel="DU1", dm=True), on=True)
-    assert slack.counts()["assistant.threads.setStatus"] == 1
-
-
-@pytest.mark.parametrize("fault", ["missing_scope", "unknown_method", "method_deprecated", "feature_not_enabled"])
-async def test_working_is_silent_after_a_refusal_that_will_not_change(
-    slack: FakeSlack, platform: SlackPlatform, fault: str
-) -> None:
-    mention = asked(slack)
-    slack.fail("assistant.threads.setStatus", fault)
-    await platform.working(mention, on=True)
-    await platform.working(mention, on=True)
-    assert slack.counts()["assistant.threads.setStatus"] == 1
-
-
-@pytest.mark.parametrize("fault", ["500", "429:1", "channel_not_found", "not_in_channel", "invalid_thread_ts"])
-async def test_working_goes_on_after_a_passing_failure(slack: FakeSlack, platform: SlackPlatform, fault: str) -> None:
-    mention = asked(slack)
-    slack.fail("assistant.threads.setStatus", fault)
-    await platform.working(mention, on=True)
-    await platform.working(mention, on=True)
-    assert slack.statuses
-
-
 async def test_backfill_gives_the_thread_before_the_mention(slack: FakeSlack, platform: SlackPlatform) -> None:
     root = asked(slack)
     await platform.post(root, "an answer", key="k", first=True)
@@ -433,15 +454,43 @@ def again(slack: FakeSlack, root: Mention) -> Mention:
     return Mention("e", root.place, root.author, "again", ts, float(ts))
 
 
-@pytest.mark.parametrize("fault", ["missing_scope", "not_in_channel", "thread_not_found", "invalid_arguments"])
-async def test_backfill_gives_nothing_where_slack_shows_nothing(
-    slack: FakeSlack, platform: SlackPlatform, fault: str
-) -> None:
+async def test_backfill_gives_nothing_where_nothing_is(slack: FakeSlack, platform: SlackPlatform) -> None:
     root = asked(slack)
     assert await platform.backfill(root, limit=50) == ()
     assert slack.counts()["conversations.replies"] == 0
-    slack.fail("conversations.replies", fault)
+    slack.fail("conversations.replies", "thread_not_found")
     assert await platform.backfill(again(slack, root), limit=50) == ()
+
+
+@pytest.mark.parametrize("fault", ["missing_scope", "not_in_channel", "invalid_arguments"])
+async def test_a_thread_that_may_not_be_read_is_not_taken_for_an_empty_one(
+    slack: FakeSlack, platform: SlackPlatform, fault: str
+) -> None:
+    mention = again(slack, asked(slack))
+    slack.fail("conversations.replies", fault)
+    with pytest.raises(Forbidden):
+        await platform.backfill(mention, limit=50)
+
+
+async def test_a_distributed_app_reads_a_thread_with_one_call(pauses: Pauses) -> None:
+    async with FakeSlack(history_limited=True) as slack:
+        platform = SlackPlatform(settings(slack, slack_distributed=True), pause=pauses)
+        await platform.open()
+        root = asked(slack)
+        for number in range(30):
+            slack.store("C1", "U2", f"line {number}", thread_ts=root.message_id)
+        assert len(await platform.backfill(again(slack, root), limit=50)) == 15
+        with pytest.raises(RateLimited):
+            await platform.backfill(again(slack, root), limit=50)
+        await platform.aclose()
+        assert [args["limit"] for args in slack.calls("conversations.replies")] == ["15", "15"]
+
+
+async def test_a_private_mention_gets_the_whole_thread_it_is_about(slack: FakeSlack, platform: SlackPlatform) -> None:
+    root = asked(slack)
+    slack.store("C1", "U2", "later", thread_ts=root.message_id)
+    private = replace(root, private=True, reply_ref="view:V1")
+    assert [line.text for line in await platform.backfill(private, limit=50)] == ["a question", "later"]
 
 
 @pytest.mark.parametrize(("fault", "error"), [("429:60", RateLimited), ("500", Unreachable), ("html", Unreachable)])
@@ -455,12 +504,13 @@ async def test_a_thread_that_cannot_be_read_now_can_be_read_later(
     assert [line.text for line in await platform.backfill(mention, limit=50)] == ["a question"]
 
 
-async def test_a_thread_that_is_too_long_to_read_is_none(slack: FakeSlack, platform: SlackPlatform) -> None:
+async def test_a_thread_that_is_too_long_cannot_be_read(slack: FakeSlack, platform: SlackPlatform) -> None:
     root = asked(slack)
     for _ in range(12):
         slack.store("C1", "U2", "noise", thread_ts=root.message_id)
     slack.page_max = 1
-    assert await platform.backfill(again(slack, root), limit=50) == ()
+    with pytest.raises(Forbidden):
+        await platform.backfill(again(slack, root), limit=50)
 
 
 async def test_a_threads_people_have_names(slack: FakeSlack, platform: SlackPlatform) -> None:
@@ -469,49 +519,3 @@ async def test_a_threads_people_have_names(slack: FakeSlack, platform: SlackPlat
     slack.store("C1", "U2", "ask <@U1>", thread_ts=root.message_id)
     lines = await platform.backfill(again(slack, root), limit=50)
     assert [(line.author.name, line.text) for line in lines] == [("Ana", "a question"), ("Ben", "ask @Ana")]
-
-
-# doctor
-
-
-def lines(findings: Any) -> list[tuple[str, str]]:
-    return [(finding.level, finding.what) for finding in findings]
-
-
-async def test_doctor_is_content_with_a_whole_installation(slack: FakeSlack) -> None:
-    findings = await check(settings(slack))
-    assert {finding.level for finding in findings} == {"ok"}
-    assert "UBOT" in findings[0].what
-    http = settings(slack, slack_app_token=None, slack_signing_secret=SecretStr("s"))
-    assert {finding.level for finding in await check(http)} == {"ok"}
-    assert lines(await check(SlackSettings())) == [("ok", "Slack is off: SLACK_BOT_TOKEN is not set.")]
-
-
-@pytest.mark.parametrize("scope", ALL_SCOPES)
-async def test_doctor_names_each_missing_scope_and_what_it_disables(slack: FakeSlack, scope: str) -> None:
-    assert set(ALL_SCOPES) == set(SCOPES)
-    slack.scopes.remove(scope)
-    [finding] = [found for found in await check(settings(slack)) if found.level != "ok"]
-    assert scope in finding.what
-    assert SCOPES[scope] in finding.what
-    assert "reinstall" in finding.todo
-
-
-@pytest.mark.parametrize(
-    ("method", "fault", "says"),
-    [
-        ("auth.test", "invalid_auth", "bot token"),
-        ("auth.test", "500", "cannot be asked"),
-        ("apps.connections.open", "invalid_auth", "app token"),
-        ("apps.connections.open", "missing_scope", "may not open sockets"),
-        ("apps.connections.open", "reset_before", "cannot be asked"),
-        ("apps.connections.open", "forbidden_team", "Socket Mode cannot be used"),
-    ],
-)
-async def test_doctor_says_what_slack_refuses_and_what_to_do(
-    slack: FakeSlack, method: str, fault: str, says: str
-) -> None:
-    slack.fail(method, fault)
-    [finding] = [found for found in await check(settings(slack)) if found.level == "fail"]
-    assert says in finding.what
-    assert finding.todo

@@ -4,99 +4,30 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
-from pydantic import SecretStr
 from slack_sdk.signature import Clock
 
-from adapters.slack.adapter import SlackPlatform, web_client
+from adapters.slack.adapter import SlackPlatform
 from adapters.slack.calls import Api
-from adapters.slack.settings import SlackSettings
+from adapters.slack.clients import web_client
 from adapters.slack.sockets import Sockets
 from bot.errors import ConfigError, StoreError, Unreachable
-from bot.events import Mention
 from bot.platform import Platform, Routes
-from tests.fakes.slack import FakeSlack
+from tests.fakes.slack import ChannelFacts, FakeSlack
 from tests.mentions import mention as question
+from tests.slack_listening import Inbox, listening, serving, settings
+from tests.until import until
 
 BOUND_S = 10.0
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(BOUND_S):
-        while not true():  # noqa: ASYNC110  a condition of a fake, polled with a bound
-            await asyncio.sleep(0.005)
-
-
-def settings(slack: FakeSlack, **given: Any) -> SlackSettings:
-    events: dict[str, Any] = {"slack_app_token": SecretStr(slack.app_token)}
-    if slack.events_url is not None or given.pop("http", False):
-        events = {"slack_signing_secret": SecretStr(slack.signing_secret)}
-    return SlackSettings(slack_bot_token=SecretStr(slack.bot_token), slack_api_url=slack.api_url, **{**events, **given})
 
 
 class Fixed(Clock):
     def now(self) -> float:
         return 1_700_000_000.0
-
-
-class Inbox:
-    """A submit that keeps what it took, fails when told to and waits when told to."""
-
-    def __init__(self) -> None:
-        self.taken: list[Mention] = []
-        self.offered = 0
-        self.failures: list[Exception] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def __call__(self, mention: Mention) -> None:
-        self.offered += 1
-        await self.gate.wait()
-        if self.failures:
-            raise self.failures.pop(0)
-        self.taken.append(mention)
-
-    @property
-    def ids(self) -> set[str]:
-        return {mention.event_id for mention in self.taken}
-
-
-@asynccontextmanager
-async def listening(slack: FakeSlack, inbox: Inbox, **options: Any) -> AsyncGenerator[SlackPlatform]:
-    """A platform that listens to the fake, over HTTP when the fake has (or is about to get) an events address."""
-    http = options.pop("http", False)
-    platform = SlackPlatform(settings(slack, http=http), **options)
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(platform.aclose)
-        await platform.open()
-        if http:
-            slack.events_url = await stack.enter_async_context(serving(platform))
-        task = asyncio.create_task(platform.listen(inbox))
-        try:
-            await until(lambda: platform.connected)
-            yield platform
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
-@asynccontextmanager
-async def serving(platform: SlackPlatform) -> AsyncGenerator[str]:
-    app = web.Application(client_max_size=4 * 1024 * 1024)
-    app.add_routes(platform.routes())
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/slack/events"
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture
@@ -216,23 +147,39 @@ async def test_people_are_named_and_a_known_name_costs_no_call(slack: FakeSlack)
     assert slack.counts()["users.info"] == 3
 
 
-async def test_a_slow_look_up_delays_nobody_and_is_there_for_the_next_message(slack: FakeSlack) -> None:
+async def test_public_channels_are_named_and_private_ones_keep_their_ids(slack: FakeSlack) -> None:
     inbox = Inbox()
-    slack.names = {"U1": "Ana"}
+    slack.scopes |= {"channels:read", "groups:read"}
+    slack.channel_facts = {"C7": ChannelFacts("lanes"), "C8": ChannelFacts("layoffs")}
+    slack.kinds["C8"] = "group"
+    async with listening(slack, inbox):
+        for number in (1, 2):
+            await slack.dm("U1", "see <#C7|> and <#C8>")
+            await until(lambda number=number: len(inbox.taken) == number)
+    assert {one.text for one in inbox.taken} == {"see #lanes and #C8"}
+    assert slack.counts()["conversations.info"] == 2
+
+
+async def test_a_slow_look_up_of_a_name_delays_nobody_and_is_there_for_the_next_message(slack: FakeSlack) -> None:
+    inbox = Inbox()
+    slack.names = {"U1": "Ana", "U2": "Ben"}
     slack.resend_after_s = BOUND_S
     async with listening(slack, inbox):
-        slack.latency_s = 0.5
         await slack.dm("U1", "hi")
         await until(lambda: len(inbox.taken) == 1)
-        assert slack.counts()["users.info"] == 0  # not answered yet
-        await until(lambda: slack.counts()["users.info"] == 1)
-        for number in (2, 3):  # the answer to the look-up may still be on its way at the first of them
-            await slack.dm("U1", "hi")
+        slack.latency_s = 0.5
+        await slack.dm("U1", "ask <@U2>")
+        await until(lambda: len(inbox.taken) == 2)
+        assert slack.counts()["users.info"] == 1  # not answered yet
+        await until(lambda: slack.counts()["users.info"] == 2)
+        for number in (3, 4):  # the answer to the look-up may still be on its way at the first of them
+            await slack.dm("U1", "ask <@U2>")
             await until(lambda number=number: len(inbox.taken) == number)
-    assert (inbox.taken[0].author.name, inbox.taken[-1].author.name) == ("U1", "Ana")
+    assert [one.author.name for one in inbox.taken] == ["Ana"] * 4
+    assert (inbox.taken[1].text, inbox.taken[-1].text) == ("ask @U2", "ask @Ben")
 
 
-async def test_without_the_scope_for_names_there_are_ids_and_one_call(
+async def test_without_the_scope_for_names_there_are_ids_and_hardly_a_call(
     slack: FakeSlack, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -244,19 +191,18 @@ async def test_without_the_scope_for_names_there_are_ids_and_one_call(
             await slack.dm("U1", "hi")
         await until(lambda: len(inbox.taken) == 2)
     assert {one.author.name for one in inbox.taken} == {"U1"}
-    assert slack.counts()["users.info"] == 1
+    assert slack.counts()["users.info"] == 2  # whether she may, and what she is called
     assert [record.message for record in caplog.records].count("slack_names_unavailable") == 1
 
 
-async def test_what_the_bot_does_itself_comes_back_as_events_and_is_nothing(slack: FakeSlack) -> None:
+async def test_what_the_bot_writes_itself_comes_back_as_events_and_is_nothing(slack: FakeSlack) -> None:
     inbox = Inbox()
     async with listening(slack, inbox) as platform:
         await slack.dm("U1", "hi")
         await until(lambda: len(inbox.taken) == 1)
         ts = await platform.post(inbox.taken[0], "one", key="k", first=True)
         await platform.edit(inbox.taken[0], ts, "two")
-        await platform.delete(inbox.taken[0], ts)
-        await until(lambda: len(slack.entries("ack")) == 4)
+        await until(lambda: len(slack.entries("ack")) == 3)
     assert inbox.offered == 1
 
 

@@ -1,0 +1,75 @@
+"""Calls that must go through in the end although nobody waits for them: repeated, bounded, owned by a workspace.
+
+For what may be repeated only: ending a stream, a session's status. It does not know what the calls do.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Final
+
+from bot.errors import PlatformError, RateLimited, Unreachable
+
+log = logging.getLogger(__name__)
+
+Pause = Callable[[float], Awaitable[None]]
+
+_FIRST_DELAY_S: Final = 0.25
+_DELAY_MAX_S: Final = 8.0
+_AT_ONCE_MAX: Final = 200  # chosen: ten times what Slack lets begin in a minute
+_END_WITHIN_S: Final = 2.0
+
+
+async def insist(call: Callable[[], Awaitable[None]], *, within_s: float, pause: Pause = asyncio.sleep) -> None:
+    """Repeat a call until it goes through, waiting as Slack asks or with back-off.
+
+    Raises what Slack refuses for good, and the last RateLimited or Unreachable when the next try would begin later
+    than `within_s` seconds from now.
+    """
+    began, waited_s, delay_s = time.monotonic(), 0.0, _FIRST_DELAY_S
+    while True:
+        try:
+            return await call()
+        except (RateLimited, Unreachable) as error:
+            wait_s = error.retry_after_s if isinstance(error, RateLimited) else delay_s
+            if max(waited_s, time.monotonic() - began) + wait_s > within_s:
+                raise
+        await pause(wait_s)
+        waited_s += wait_s
+        delay_s = min(_DELAY_MAX_S, delay_s * 2)
+
+
+class Chores:
+    """The calls on their way."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, work: Coroutine[None, None, None], *, name: str) -> None:
+        """Do it in the background. Over 200 at once the newest is left out, and said so in the log."""
+        if len(self._tasks) >= _AT_ONCE_MAX:
+            work.close()
+            log.warning("slack_chore_left_out", extra={"chore": name})
+            return
+        task = asyncio.create_task(_walled(work, name), name=f"slack-{name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def aclose(self) -> None:
+        """Give what is on its way a moment, then end it."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_END_WITHIN_S)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _walled(work: Coroutine[None, None, None], name: str) -> None:
+    try:
+        await work
+    except PlatformError as error:
+        log.warning("slack_chore_failed", extra={"chore": name, "error": str(error)})
+    except Exception as error:  # noqa: BLE001  the wall of what nobody awaits: it must not end in silence
+        log.error("slack_chore_broken", extra={"chore": name, "error": type(error).__name__})

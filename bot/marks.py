@@ -1,0 +1,35 @@
+"""The lines that the core adds below an answer, in CommonMark; each stands alone in its paragraph."""
+
+import re
+from collections.abc import Collection
+
+from bot.events import Author
+
+INTERRUPTED = "*(Interrupted: the model service stopped in the middle. Ask me to go on.)*"
+
+OF_FINISH = {
+    "length": "*(Cut off: the answer reached its length limit. Ask me to go on.)*",
+    "filter": "*(Stopped by the model service's content filter.)*",
+}
+"""Why the model ended where it had not said everything."""
+
+STOPPED = "*(Stopped.)*"
+
+UNREAD = "*(I could not read what was said in this thread before.)*"
+"""It never comes into the history: it would tell the model of every later question the same."""
+
+NAME_MAX = 40
+
+
+def stopped(by: Author | None, people: Collection[str]) -> str:
+    """Says that a person ended the answer; who, where more than one of `people` (their ids) could have."""
+    if by is None or len({*people, by.id} - {""}) < 2 or by.name in ("", by.id):
+        return STOPPED
+    # A name is chosen by its bearer: what could be markup or a mention is left out.
+    name = " ".join(re.sub(r"[^\w .'-]", "", by.name).split())[:NAME_MAX].strip()
+    return f"*(Stopped by {name}.)*" if name else STOPPED
+
+
+def below(text: str, *marks: str) -> str:
+    """The text with lines below it; an empty one alone."""
+    return "\n\n".join(part for part in (text, *marks) if part)

@@ -1,0 +1,65 @@
+"""Measure how long Slack waits for its acknowledgements over HTTP: 50 events a second, by default for 20 seconds.
+
+    python -m tests.bench.acks [seconds]
+
+A gateway (`--role gateway`: it takes events, and workers elsewhere answer) with the embedded store on disk, appendfsync
+always. The fake Slack shares its process, so what is printed is more than the bot's own part. Slack gives 3 s
+(docs.slack.dev/apis/events-api, November 2026).
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median, quantiles
+
+from bot import store
+from tests.fakes.slack import Entry, FakeSlack
+from tests.running import running, services
+
+EVENTS_PER_S = 50
+TALKERS = 20
+
+
+async def measure(seconds: float) -> list[float]:
+    """The seconds from an event's delivery to its acknowledgement; a mention is two events."""
+    slack = FakeSlack(rates=False, echoes=False)
+    slack.names |= {f"U{number}": f"Person {number}" for number in range(TALKERS)}
+    with tempfile.TemporaryDirectory() as folder:
+        async with (
+            store.embedded(Path(folder)) as socket,
+            services(slack=slack) as outside,
+            running(outside, redis_url=f"unix://{socket}", on=["slack"], http=True, role="gateway"),
+        ):
+            began, mentions = time.monotonic(), int(seconds * EVENTS_PER_S / 2)
+            async with asyncio.TaskGroup() as people:
+                for number in range(mentions):
+                    await asyncio.sleep(max(0.0, began + 2 * number / EVENTS_PER_S - time.monotonic()))
+                    people.create_task(slack.mention(f"C{number % 5}", f"U{number % TALKERS}", f"question {number}"))
+            return _waits(slack.ledger)
+
+
+def _waits(ledger: Iterable[Entry]) -> list[float]:
+    sent: dict[object, float] = {}
+    waits: list[float] = []
+    for entry in ledger:
+        key = entry.name, entry.fields.get("ts")
+        if entry.what == "event":
+            sent[key] = entry.at
+        elif entry.what == "ack" and key in sent:
+            waits.append(entry.at - sent.pop(key))
+    return waits
+
+
+def main() -> None:
+    """Print the figures."""
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
+    waits = [wait * 1000 for wait in asyncio.run(measure(seconds))]
+    p99 = quantiles(waits, n=100, method="inclusive")[98]
+    print(f"{len(waits)} events at {EVENTS_PER_S}/s: acknowledged in {median(waits):.1f} ms, p99 {p99:.1f} ms")
+
+
+if __name__ == "__main__":
+    main()

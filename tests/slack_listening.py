@@ -1,0 +1,95 @@
+"""A Slack platform that listens to the fake over a socket or over HTTP, and an inbox that keeps what it takes."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+from pydantic import SecretStr
+
+from adapters.slack.adapter import SlackPlatform
+from adapters.slack.settings import SlackSettings
+from bot.events import Change, Event, Mention, Stop
+from bot.services import Services
+from tests.fakes.slack import FakeSlack
+from tests.until import until
+
+
+def settings(slack: FakeSlack, **given: Any) -> SlackSettings:
+    events: dict[str, Any] = {"slack_app_token": SecretStr(slack.app_token)}
+    if slack.events_url is not None or given.pop("http", False):
+        events = {"slack_signing_secret": SecretStr(slack.signing_secret)}
+    return SlackSettings(slack_bot_token=SecretStr(slack.bot_token), slack_api_url=slack.api_url, **{**events, **given})
+
+
+class Inbox:
+    """A submit that keeps what it took, fails when told to and waits when told to."""
+
+    def __init__(self) -> None:
+        self.taken: list[Mention] = []
+        self.changes: list[Change] = []
+        self.stops: list[Stop] = []
+        self.offered = 0
+        self.failures: list[Exception] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, event: Event) -> None:
+        self.offered += 1
+        await self.gate.wait()
+        if self.failures:
+            raise self.failures.pop(0)
+        match event:
+            case Mention():
+                self.taken.append(event)
+            case Change():
+                self.changes.append(event)
+            case Stop():
+                self.stops.append(event)
+
+    @property
+    def ids(self) -> set[str]:
+        return {mention.event_id for mention in self.taken}
+
+
+@asynccontextmanager
+async def listening(
+    slack: FakeSlack,
+    inbox: Inbox,
+    *,
+    http: bool = False,
+    services: Services | None = None,
+    given: dict[str, Any] | None = None,
+    **options: Any,
+) -> AsyncGenerator[SlackPlatform]:
+    """A platform that listens to the fake, with `http` over HTTP; `given` are settings."""
+    platform = SlackPlatform(settings(slack, http=http, **(given or {})), **options)
+    if services:
+        platform.use(services)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(platform.aclose)
+        await platform.open()
+        if http:
+            slack.events_url = await stack.enter_async_context(serving(platform))
+        task = asyncio.create_task(platform.listen(inbox))
+        try:
+            await until(lambda: platform.connected)
+            yield platform
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def serving(platform: SlackPlatform) -> AsyncGenerator[str]:
+    """The platform's own routes on a port; gives the address for events."""
+    app = web.Application(client_max_size=4 * 1024 * 1024)
+    app.add_routes(platform.routes())
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/slack/events"
+    finally:
+        await runner.cleanup()
