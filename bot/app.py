@@ -107,7 +107,7 @@ async def doctor(config: Config) -> list[Finding]:
         await completions.aclose()
     slack, discord = config.adapter(SlackSettings), config.adapter(DiscordSettings)
     if slack.enabled:
-        from adapters.slack.doctor import check as check_slack
+        from adapters.slack.app.doctor import check as check_slack
 
         found += await doctor.guarded("Slack", lambda: check_slack(slack))
     if discord.enabled:
@@ -122,8 +122,8 @@ def manifest(*, url: str | None, as_json: bool, agent: bool = True, oauth: bool 
 
     Raises ConfigError when these do not go together.
     """
-    from adapters.slack import manifest as slack
     from adapters.slack import prompts as suggested
+    from adapters.slack.app import manifest as slack
 
     try:
         document = slack.manifest(url=url, agent=agent, oauth=oauth, prompts=suggested.prompts(prompts))

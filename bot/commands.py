@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from bot import usage
+from bot.answer.turn import ModelState
 from bot.errors import StoreError
 from bot.events import conversation
-from bot.forgetting import Forgetting
-from bot.inbox import Inbox
+from bot.inbox.forgetting import Forgetting
+from bot.inbox.inbox import Inbox
 from bot.services import Command, Shared
-from bot.turn import ModelState
 
 log = logging.getLogger(__name__)
 

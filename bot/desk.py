@@ -9,7 +9,7 @@ from bot import usage
 from bot.commands import Commands, feedback_name
 from bot.errors import Unreadable
 from bot.events import Place
-from bot.forgetting import Forgetting
+from bot.inbox.forgetting import Forgetting
 from bot.metrics import Metrics
 from bot.services import Command, Feedback, Shared
 

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot import history
-from bot.claim import Claim
+from bot.answer.turn import WRITE_AT_LEAST_S, Means, Turn
 from bot.errors import Unreachable
+from bot.inbox import history
+from bot.inbox.claim import Claim
 from bot.platform import Platform
-from bot.turn import WRITE_AT_LEAST_S, Means, Turn
 
 log = logging.getLogger(__name__)
 

@@ -13,21 +13,21 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from bot import http, store
+from bot.answer.turn import Means, ModelState, Persona
 from bot.commands import About, Commands
-from bot.commit import NotDurable
 from bot.completions import Completions
 from bot.desk import Desk
 from bot.errors import ConfigError, PlatformError, StoreError
 from bot.events import Change, Event, Mention, Stop
-from bot.forgetting import Forgetting
 from bot.handler import Handler
-from bot.inbox import LEASE_S, Inbox
+from bot.inbox.commit import NotDurable
+from bot.inbox.forgetting import Forgetting
+from bot.inbox.inbox import LEASE_S, Inbox
 from bot.metrics import Metrics
 from bot.platform import Platform, Routes, Submit, UsesServices
 from bot.sealing import Seal
 from bot.settings import Settings, filled
 from bot.shared import RedisShared
-from bot.turn import Means, ModelState, Persona
 from bot.worker import Worker
 
 log = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from bot.claim import Claim
 from bot.errors import BotError, StoreError
-from bot.inbox import Inbox, LeaseLost
+from bot.inbox.claim import Claim
+from bot.inbox.inbox import Inbox, LeaseLost
+from bot.inbox.signals import Signal
 from bot.metrics import Metrics
-from bot.signals import Signal
 
 log = logging.getLogger(__name__)
 

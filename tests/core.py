@@ -14,17 +14,17 @@ from typing import cast
 from redis.asyncio import Redis
 
 from bot import store
-from bot.claim import Claim
+from bot.answer.turn import Means, Persona
 from bot.completions import Completions, Patience
 from bot.errors import BotError
 from bot.events import Mention
 from bot.handler import Handler
-from bot.inbox import Inbox, LeaseLost
+from bot.inbox.claim import Claim
+from bot.inbox.inbox import Inbox, LeaseLost
 from bot.metrics import Metrics
 from bot.platform import Limits
 from bot.sealing import Seal
 from bot.shared import RedisShared
-from bot.turn import Means, Persona
 from bot.worker import Worker
 from tests.fakes.completions import FakeCompletions
 from tests.fakes.platform import FakePlatform

@@ -1,11 +1,11 @@
-"""Answers to one mention, as the tests of `bot.reply` play them: what the model says and when, and how it ends."""
+"""Answers to one mention, as the tests of `bot.answer.reply` play them: what the model says, and how it ends."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
+from bot.answer.reply import Reply, Stream
 from bot.events import Delta
-from bot.reply import Reply, Stream
 from tests.fakes.platform import FakePlatform
 from tests.mentions import mention
 

@@ -10,21 +10,21 @@ import aiohttp
 from aiohttp import web
 from slack_sdk.signature import Clock
 
-from adapters.slack import oauth
-from adapters.slack.calls import Api, Unauthenticated, Unscoped
-from adapters.slack.clients import Clients, socket_url
-from adapters.slack.entrance import Rules
-from adapters.slack.installations import Installations
-from adapters.slack.installed import InstalledWorkspaces
-from adapters.slack.intake import SUBMIT_WITHIN_S, Intake, Webhook
-from adapters.slack.oauth import Installing
-from adapters.slack.pace import EDIT_EVERY_S
-from adapters.slack.posting import Pause
-from adapters.slack.render import length
-from adapters.slack.rotation import Rotation
+from adapters.slack.answers.pace import EDIT_EVERY_S
+from adapters.slack.answers.streaming import STREAM_LIMITS
+from adapters.slack.api.calls import Api, Unauthenticated, Unscoped
+from adapters.slack.api.chores import Pause
+from adapters.slack.api.clients import Clients, socket_url
+from adapters.slack.incoming.entrance import Rules
+from adapters.slack.incoming.intake import SUBMIT_WITHIN_S, Intake, Webhook
+from adapters.slack.incoming.sockets import Sockets
+from adapters.slack.installs import oauth
+from adapters.slack.installs.installations import Installations
+from adapters.slack.installs.installed import InstalledWorkspaces
+from adapters.slack.installs.oauth import Installing
+from adapters.slack.installs.rotation import Rotation
 from adapters.slack.settings import SlackSettings
-from adapters.slack.sockets import Sockets
-from adapters.slack.streaming import STREAM_LIMITS
+from adapters.slack.text.render import length
 from adapters.slack.workspace import Options, Workspace
 from adapters.slack.workspaces import OneWorkspace, Workspaces
 from bot.errors import ConfigError

@@ -13,24 +13,24 @@ from typing import Final
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack.begun import Begun
-from adapters.slack.budgets import STOP, UPDATE, Metered
-from adapters.slack.calls import Answer, Api
-from adapters.slack.chores import Chores
-from adapters.slack.files import Files
-from adapters.slack.latches import Latches
-from adapters.slack.live import Stream
-from adapters.slack.names import Names
-from adapters.slack.pace import Pace
-from adapters.slack.parse import Identity, Json, message, named_in
-from adapters.slack.posting import Pause, Posting
-from adapters.slack.private import Private
-from adapters.slack.reading import PAGE, PAGE_DISTRIBUTED, TooMany, messages, stored
-from adapters.slack.render import rendered
-from adapters.slack.sessions import Sessions
-from adapters.slack.stopping import Stopping
-from adapters.slack.streaming import Streaming
-from adapters.slack.styles import Styles
+from adapters.slack.answers.begun import Begun
+from adapters.slack.answers.files import Files
+from adapters.slack.answers.live import Stream
+from adapters.slack.answers.pace import Pace
+from adapters.slack.answers.posting import Pause, Posting
+from adapters.slack.answers.private import Private
+from adapters.slack.answers.sessions import Sessions
+from adapters.slack.answers.stopping import Stopping
+from adapters.slack.answers.streaming import Streaming
+from adapters.slack.answers.styles import Styles
+from adapters.slack.api.budgets import STOP, UPDATE, Metered
+from adapters.slack.api.calls import Answer, Api
+from adapters.slack.api.chores import Chores
+from adapters.slack.api.latches import Latches
+from adapters.slack.api.names import Names
+from adapters.slack.api.reading import PAGE, PAGE_DISTRIBUTED, TooMany, messages, stored
+from adapters.slack.payloads.parse import Identity, Json, message, named_in
+from adapters.slack.text.render import rendered
 from bot.errors import Forbidden, Gone, Rejected
 from bot.events import Mention, Message
 from bot.platform import Stage

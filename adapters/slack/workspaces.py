@@ -6,9 +6,9 @@ from typing import Protocol
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack.calls import Api, Unauthenticated
-from adapters.slack.fields import Json
-from adapters.slack.posting import Pause
+from adapters.slack.api.calls import Api, Unauthenticated
+from adapters.slack.api.chores import Pause
+from adapters.slack.payloads.fields import Json
 from adapters.slack.workspace import Options, Workspace, identity
 from bot.errors import ConfigError, Forbidden, Unreachable
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from bot.answer.marks import INTERRUPTED
 from bot.errors import Overloaded
-from bot.marks import INTERRUPTED
 from tests.chaos.verdict import Asked, Shown, Verdict, judge
 
 ASKED = [Asked(number, "slack:C1", f"slack:T1:C1:{number}", 3, taken_at=float(number)) for number in (1, 2)]

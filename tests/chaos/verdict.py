@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from bot.marks import INTERRUPTED
+from bot.answer.marks import INTERRUPTED
 
 MARK = re.compile(r"\bq(\d{4})s(\d{2})\b")
 NOTICE = re.compile(r"\(id ([0-9a-f]{8})\)\s*$")

@@ -8,17 +8,17 @@ import pytest
 from redis.asyncio import Redis
 
 from bot import store, usage
+from bot.answer.turn import ModelState
 from bot.commands import HELP, NO_CONVERSATION, NOTHING_KEPT, RESET, About, Commands
 from bot.desk import Desk
 from bot.errors import StoreError
 from bot.events import Author, Mention, Message, Place
-from bot.forgetting import Forgetting
-from bot.inbox import Inbox, LeaseLost
+from bot.inbox.forgetting import Forgetting
+from bot.inbox.inbox import Inbox, LeaseLost
 from bot.metrics import Metrics
 from bot.sealing import Seal
 from bot.services import Command, Feedback, Services
 from bot.shared import RedisShared
-from bot.turn import ModelState
 from tests.mentions import ANA, BEN, deleted, mention
 
 NOW = 1_795_824_000.0  # 2026-11-28

@@ -7,12 +7,13 @@ from collections.abc import AsyncGenerator
 import pytest
 from redis.asyncio import Redis
 
-from bot import marks, store
-from bot import turn as story
+from bot import store
+from bot.answer import marks
+from bot.answer import turn as story
+from bot.answer.past import BACKFILL_TRIES
 from bot.errors import Forbidden, Gone, RateLimited, Unreachable
 from bot.events import Message
-from bot.inbox import LeaseLost
-from bot.past import BACKFILL_TRIES
+from bot.inbox.inbox import LeaseLost
 from bot.worker import Worker
 from tests.core import Bench, core, lane_is_empty
 from tests.fakes.completions import TRAPS, Raw, Text, status, text_events

@@ -8,11 +8,11 @@ import pytest
 from redis.asyncio import Redis
 
 from bot import store
-from bot.claim import Claim
-from bot.commit import NotDurable
 from bot.errors import StoreError
 from bot.events import Author, Message
-from bot.inbox import Inbox, LeaseLost
+from bot.inbox.claim import Claim
+from bot.inbox.commit import NotDurable
+from bot.inbox.inbox import Inbox, LeaseLost
 from tests.mentions import ANA, BEN, mention
 
 
@@ -273,7 +273,7 @@ class TestDurability:
     async def test_an_older_redis_without_waitaof_is_told_of_once(
         self, inbox: Inbox, redis: Redis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("bot.commit.WAITAOF", ("NO_SUCH_COMMAND",))
+        monkeypatch.setattr("bot.inbox.commit.WAITAOF", ("NO_SUCH_COMMAND",))
         assert await inbox.submit(mention(1)) == "accepted"
         assert await inbox.submit(mention(2)) == "accepted"
         assert caplog.text.count("redis_without_waitaof") == 1
@@ -281,7 +281,7 @@ class TestDurability:
     async def test_a_mention_whose_way_to_the_disk_is_unclear_is_in_the_inbox_but_not_acknowledged(
         self, inbox: Inbox, redis: Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("bot.commit.DURABLE_WITHIN_MS", 1)
+        monkeypatch.setattr("bot.inbox.commit.DURABLE_WITHIN_MS", 1)
         await redis.execute_command("CONFIG", "SET", "appendfsync", "everysec")
         try:
             with pytest.raises(NotDurable):

@@ -7,14 +7,15 @@ from typing import cast
 import pytest
 from redis.asyncio import Redis
 
-from bot import history, store
-from bot.claim import Claim
-from bot.entries import Entries
+from bot import store
 from bot.errors import StoreError
 from bot.events import Author, Mention, Message, dump
-from bot.inbox import Inbox, LeaseLost
+from bot.inbox import history
+from bot.inbox.claim import Claim
+from bot.inbox.entries import Entries
+from bot.inbox.inbox import Inbox, LeaseLost
+from bot.inbox.signals import PAUSE_S, Signal
 from bot.sealing import Seal
-from bot.signals import PAUSE_S, Signal
 from tests.core import subscribed
 from tests.mentions import ANA, BEN, deleted, edited, mention, stop
 from tests.until import until
@@ -302,7 +303,7 @@ class TestAStop:
 async def test_signals_are_heard_again_after_the_connection_broke(
     inbox: Inbox, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.signals.PAUSE_S", PAUSE_S / 100)
+    monkeypatch.setattr("bot.inbox.signals.PAUSE_S", PAUSE_S / 100)
     heard: list[Signal] = []
     listening = asyncio.create_task(inbox.hear(heard.append))
     await inbox.submit(mention(1))

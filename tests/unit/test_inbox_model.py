@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from bot import history, store
-from bot.claim import Claim
+from bot import store
 from bot.events import Author, Change, Mention, Message
-from bot.inbox import Inbox, LeaseLost
+from bot.inbox import history
+from bot.inbox.claim import Claim
+from bot.inbox.inbox import Inbox, LeaseLost
 from bot.sealing import Seal
 from tests.mentions import mention, stop
 

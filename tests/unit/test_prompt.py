@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.answer.prompt import OVERHEAD_TOKENS, SEVERAL_PEOPLE, SHORTENED, WITHOUT_TEXT, TokenEstimate, build
 from bot.completions import ChatMessage
 from bot.events import Author, File, Mention, Message, Place
-from bot.prompt import OVERHEAD_TOKENS, SEVERAL_PEOPLE, SHORTENED, WITHOUT_TEXT, TokenEstimate, build
 
 ANN, BEN, BOT = Author("U1", "Ann"), Author("U2", "Ben"), Author("B1", "helper", is_bot=True)
 PDF = File("F1", "report.pdf", "application/pdf", 120_000)

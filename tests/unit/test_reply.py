@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.attached import TOO_MANY_PARTS
+from bot.answer.attached import TOO_MANY_PARTS
+from bot.answer.reply import Reply
 from bot.errors import Ambiguous, Broken, Forbidden, Gone, RateLimited, StoreError, Unreachable
 from bot.events import Delta
 from bot.platform import Limits
-from bot.reply import Reply
 from tests.fakes.platform import FakePlatform
 from tests.mentions import mention
 from tests.replies import answered, deltas, reply_on, said, shown, times

@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from bot.attached import FILE_MAX, IN_FILE, TOO_MANY_PARTS
+from bot.answer.attached import FILE_MAX, IN_FILE, TOO_MANY_PARTS
+from bot.answer.ledger import FILE_PART
 from bot.errors import Ambiguous, Forbidden, Unreachable
 from bot.events import Delta
-from bot.ledger import FILE_PART
 from bot.platform import Limits, StreamLimits
 from tests.fakes.platform import Applied, FakePlatform, FakeStreams, FakeUploads
 from tests.replies import answered, deltas, reply_on, shown, times

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from bot.answer.reply import Reply, Stream
 from bot.errors import Ambiguous, Forbidden, Gone, Rejected, Unreachable
 from bot.errors import RateLimited as Limited
 from bot.platform import Limits, StreamEnded, StreamLimits, utf16_length
-from bot.reply import Reply, Stream
 from tests.fakes.platform import Applied, FakeStreams, Fault
 from tests.markdown_texts import ANY_TEXT
 from tests.replies import Piece, answered, said, shown

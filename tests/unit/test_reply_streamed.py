@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from bot.answer.reply import Reply
 from bot.errors import Ambiguous, Forbidden, RateLimited, Rejected, StoreError, Unreachable
 from bot.events import Delta
 from bot.platform import Limits, StreamEnded, StreamLimits
-from bot.reply import Reply
 from tests.fakes.platform import Applied, FakeStreams
 from tests.mentions import mention
 from tests.replies import answered, deltas, reply_on, said, shown, times

@@ -9,14 +9,14 @@ import pytest
 from redis.asyncio import Redis
 
 from bot import store
+from bot.answer.turn import ModelState
 from bot.commands import About, Commands
 from bot.desk import Desk
 from bot.events import Author, File, Mention, Message
-from bot.forgetting import Forgetting
+from bot.inbox.forgetting import Forgetting
 from bot.metrics import Metrics
 from bot.sealing import Seal
 from bot.services import Feedback
-from bot.turn import ModelState
 from tests.core import Bench, core, working
 from tests.fakes.completions import Raw, Text, text_events
 from tests.mentions import deleted, edited, mention, stop

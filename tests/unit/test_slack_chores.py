@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from adapters.slack.chores import Chores, insist
-from adapters.slack.latches import REFUSED_FOR_S, Latches
+from adapters.slack.api.chores import Chores, insist
+from adapters.slack.api.latches import REFUSED_FOR_S, Latches
 from bot.errors import Gone, PlatformError, RateLimited, Unreachable
 
 

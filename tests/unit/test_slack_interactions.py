@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.slack.buttons import note, noted
-from adapters.slack.commands import spoken
-from adapters.slack.fields import Json
-from adapters.slack.home import home, mrkdwn
-from adapters.slack.interactions import Form, Press, Shortcut, Slash, interaction, is_interaction, team
+from adapters.slack.incoming.buttons import note, noted
+from adapters.slack.incoming.commands import spoken
+from adapters.slack.incoming.home import home, mrkdwn
+from adapters.slack.payloads.fields import Json
+from adapters.slack.payloads.interactions import Form, Press, Shortcut, Slash, interaction, is_interaction, team
 from bot.events import Author, Place
 
 ANA = Author("U1", "ana", team="T1")

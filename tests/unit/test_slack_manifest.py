@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.slack.manifest import COMMAND, EVENTS, SCOPES, SHORTCUTS, manifest, to_json, to_yaml
+from adapters.slack.app.manifest import COMMAND, EVENTS, SCOPES, SHORTCUTS, manifest, to_json, to_yaml
 from adapters.slack.prompts import Prompt
 from bot import app
 from bot.errors import ConfigError

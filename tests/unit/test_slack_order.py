@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.slack.order import Order
+from adapters.slack.incoming.order import Order
 from bot.errors import Unreachable
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.slack.pace import EDIT_EVERY_S, Pace
+from adapters.slack.answers.pace import EDIT_EVERY_S, Pace
 
 
 class Clock:

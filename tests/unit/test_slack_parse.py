@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.slack.mrkdwn import commonmark
-from adapters.slack.parse import Identity, Json, mention, message, named_in
+from adapters.slack.payloads.parse import Identity, Json, mention, message, named_in
+from adapters.slack.text.mrkdwn import commonmark
 from bot.events import Author, File, Mention, Place, dump, load
 
 ME = Identity("T1", "UBOT", "BBOT")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.slack.changes import change, edited, stop
-from adapters.slack.parse import Identity, Json
+from adapters.slack.payloads.changes import change, edited, stop
+from adapters.slack.payloads.parse import Identity, Json
 from bot.events import Author, Change, Place, Stop, dump, load
 
 ME = Identity("T1", "UBOT", "BBOT")

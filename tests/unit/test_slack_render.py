@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from adapters.slack.render import length, rendered, stream_length
+from adapters.slack.text.render import length, rendered, stream_length
 from bot.markdown import appendable, parts, utf8_length
 from bot.platform import utf16_length
 from tests.markdown_texts import APPENDED

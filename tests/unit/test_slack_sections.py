@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.slack.sections import mrkdwn, sections
+from adapters.slack.text.sections import mrkdwn, sections
 
 CASES = [
     ("plain", "plain"),

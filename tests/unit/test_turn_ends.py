@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
-from bot import marks, store
+from bot import store
+from bot.answer import marks
+from bot.answer.turn import Means
 from bot.errors import Forbidden, RateLimited, StoreError, Unreachable
 from bot.events import Author, Message
-from bot.forgetting import Forgetting
+from bot.inbox.forgetting import Forgetting
 from bot.shared import RedisShared
-from bot.turn import Means
 from tests.core import Bench, core, lane_is_empty, working
 from tests.fakes.completions import Raw, Text, status, text_events
 from tests.fakes.platform import FakeStreams

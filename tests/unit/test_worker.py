@@ -9,9 +9,9 @@ import pytest
 from redis.asyncio import Redis
 
 from bot import store
-from bot.claim import Claim
 from bot.errors import Overloaded, StoreError
-from bot.inbox import Inbox
+from bot.inbox.claim import Claim
+from bot.inbox.inbox import Inbox
 from bot.metrics import Metrics
 from bot.worker import Worker
 from tests.mentions import mention

@@ -75,7 +75,8 @@ async def test_the_documented_answer_at_6000_characters_arrives_whole(
 def _core(text: str, name: Name) -> str:
     """Letters and digits of all scripts, in order: what no rendering may lose. Fences' languages are repeated.
 
-    Slack gets the host behind a link's label. Discord knows no fence within a fence: there a look-alike stands for the inner one's backticks.
+    Slack gets the host behind a link's label. Discord knows no fence within a fence: there a look-alike stands for
+    the inner one's backticks.
     """
     plain = re.sub(r"(?m)^\s*(`{3,}|~{3,})\w*$", "", text)
     if name == "discord":

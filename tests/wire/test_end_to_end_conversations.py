@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from bot.turn import CRASHED
+from bot.answer.turn import CRASHED
 from tests.fakes.completions import Text
 from tests.running import Running, Services, running, services
 from tests.until import until

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from bot.answer.marks import INTERRUPTED
 from bot.errors import Broken, CompletionError, Invalid, Overloaded, Throttled, TooLong, Unauthorized
-from bot.marks import INTERRUPTED
 from tests.fakes.completions import (
     BAD,
     JSON,

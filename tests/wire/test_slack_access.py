@@ -10,11 +10,12 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from adapters.slack import blocks, modals
-from adapters.slack.access import CHANNEL_KEPT_S, GUEST, PERSON_KEPT_S, SHARED, Access, Entry, Policy
-from adapters.slack.buttons import NOT_YOURS, note
-from adapters.slack.clients import web_client
-from adapters.slack.parse import Identity
+from adapters.slack.answers import blocks
+from adapters.slack.api.clients import web_client
+from adapters.slack.incoming import modals
+from adapters.slack.incoming.access import CHANNEL_KEPT_S, GUEST, PERSON_KEPT_S, SHARED, Access, Entry, Policy
+from adapters.slack.incoming.buttons import NOT_YOURS, note
+from adapters.slack.payloads.parse import Identity
 from adapters.slack.workspace import Workspace
 from bot.events import Author, Mention, Place
 from tests.fakes.services import FakeServices

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from adapters.slack import posting
 from adapters.slack.adapter import LIMITS, SlackPlatform
-from adapters.slack.blocks import FEEDBACK, REGENERATE, STOP, asked_by
+from adapters.slack.answers import posting
+from adapters.slack.answers.blocks import FEEDBACK, REGENERATE, STOP, asked_by
 from adapters.slack.settings import SlackSettings
 from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, RateLimited, Rejected, Unreachable
 from bot.events import Author, Mention, Place

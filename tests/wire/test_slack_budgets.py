@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack import budgets
-from adapters.slack.budgets import APPEND, START, STATUS, STOP, UPDATE, Metered, Method, Rate
-from adapters.slack.calls import Api
+from adapters.slack.api import budgets
+from adapters.slack.api.budgets import APPEND, START, STATUS, STOP, UPDATE, Metered, Method, Rate
+from adapters.slack.api.calls import Api
 from bot.errors import RateLimited, StoreError
 from bot.sealing import Seal
 from bot.shared import RedisShared

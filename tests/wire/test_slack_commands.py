@@ -7,7 +7,8 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from adapters.slack import blocks, modals
+from adapters.slack.answers import blocks
+from adapters.slack.incoming import modals
 from bot.errors import StoreError
 from bot.events import Author, Mention, Place, Stop, dump, load
 from bot.services import Command, Feedback

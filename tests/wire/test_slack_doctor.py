@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from adapters.slack.doctor import check
-from adapters.slack.manifest import COMMAND, EVENTS, SCOPES, SHORTCUTS, events, manifest, scopes
+from adapters.slack.app.doctor import check
+from adapters.slack.app.manifest import COMMAND, EVENTS, SCOPES, SHORTCUTS, events, manifest, scopes
 from adapters.slack.settings import SlackSettings
 from bot.platform import Finding
 from tests.fakes.slack import FakeSlack

@@ -12,9 +12,9 @@ import pytest
 from slack_sdk.signature import Clock
 
 from adapters.slack.adapter import SlackPlatform
-from adapters.slack.calls import Api
-from adapters.slack.clients import web_client
-from adapters.slack.sockets import Sockets
+from adapters.slack.api.calls import Api
+from adapters.slack.api.clients import web_client
+from adapters.slack.incoming.sockets import Sockets
 from bot.errors import ConfigError, StoreError, Unreachable
 from bot.platform import Platform, Routes
 from tests.fakes.slack import ChannelFacts, FakeSlack

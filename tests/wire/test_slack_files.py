@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from adapters.slack.adapter import SlackPlatform
-from adapters.slack.files import file_name
+from adapters.slack.answers.files import file_name
 from adapters.slack.settings import SlackSettings
 from adapters.slack.workspace import Workspace
 from bot.errors import Ambiguous, Forbidden, PlatformError, RateLimited, Rejected, Unreachable

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from adapters.slack.home import WELCOME
+from adapters.slack.incoming.home import WELCOME
 from bot.events import Place
 from tests.fakes.services import FakeServices
 from tests.fakes.slack import GRANTED, FakeSlack, Person

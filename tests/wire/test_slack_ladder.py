@@ -14,10 +14,10 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from adapters.slack.adapter import SlackPlatform
-from adapters.slack.blocks import FEEDBACK
+from adapters.slack.answers.blocks import FEEDBACK
 from adapters.slack.settings import SlackSettings
+from bot.answer.reply import Reply, Stream
 from bot.events import Author, Delta, Mention, Place
-from bot.reply import Reply, Stream
 from tests.fakes.services import FakeServices
 from tests.fakes.slack import FakeSlack
 from tests.fakes.slack.blocks import elements_of

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from adapters.slack.installations import Installations, States
+from adapters.slack.installs.installations import Installations, States
 from bot.app import ADAPTER_SETTINGS, platforms
 from bot.errors import ConfigError, Forbidden
 from bot.sealing import new_key

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from adapters.slack.adapter import SlackPlatform
-from adapters.slack.chores import Pause
+from adapters.slack.answers.sessions import TITLE_MAX, title
+from adapters.slack.api.chores import Pause
 from adapters.slack.prompts import DEFAULT_PROMPTS, Prompt
-from adapters.slack.sessions import TITLE_MAX, title
 from adapters.slack.settings import SlackSettings
 from adapters.slack.workspace import Workspace
 from bot.events import Author, Mention, Place

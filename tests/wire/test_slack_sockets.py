@@ -104,7 +104,7 @@ async def test_beyond_ten_sockets_the_log_says_why_and_one_is_opened_when_there_
     taken = Taken()
     async with AsyncExitStack() as stack, aiohttp.ClientSession() as session:
         others = [await stranger(slack, session) for _ in range(SOCKETS_MAX)]
-        with caplog.at_level(logging.ERROR, logger="adapters.slack.sockets"):
+        with caplog.at_level(logging.ERROR, logger="adapters.slack.incoming.sockets"):
             bot = await stack.enter_async_context(listening(slack, taken, connects=False))
             await until(lambda: "slack_too_many_sockets" in caplog.messages)
             assert not bot.connected

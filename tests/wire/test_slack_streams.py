@@ -13,11 +13,11 @@ from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.adapter import SlackPlatform
-from adapters.slack.blocks import FEEDBACK, REGENERATE
-from adapters.slack.budgets import START
-from adapters.slack.parse import Identity
+from adapters.slack.answers.blocks import FEEDBACK, REGENERATE
+from adapters.slack.answers.streaming import REASONS, STREAM_LIMITS
+from adapters.slack.api.budgets import START
+from adapters.slack.payloads.parse import Identity
 from adapters.slack.settings import SlackSettings
-from adapters.slack.streaming import REASONS, STREAM_LIMITS
 from adapters.slack.workspace import Options, Workspace
 from bot.errors import Ambiguous, Gone, PlatformError, RateLimited, Rejected, Unreachable
 from bot.events import Author, Mention, Place

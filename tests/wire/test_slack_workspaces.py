@@ -15,12 +15,12 @@ from aiohttp import web
 from redis.asyncio import Redis
 from slack_sdk.oauth.installation_store import Installation
 
-from adapters.slack import installed
-from adapters.slack.calls import Api
-from adapters.slack.clients import Clients
-from adapters.slack.installations import Installations
-from adapters.slack.installed import LOOK_EVERY_S, InstalledWorkspaces
-from adapters.slack.rotation import Rotation
+from adapters.slack.api.calls import Api
+from adapters.slack.api.clients import Clients
+from adapters.slack.installs import installed
+from adapters.slack.installs.installations import Installations
+from adapters.slack.installs.installed import LOOK_EVERY_S, InstalledWorkspaces
+from adapters.slack.installs.rotation import Rotation
 from bot.errors import Forbidden, StoreError, Unreachable
 from bot.events import Author, Mention, Place
 from bot.sealing import Seal

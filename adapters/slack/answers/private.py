@@ -1,0 +1,93 @@
+"""Answers that one person sees: in the modal or at the response URL that a gesture left, or as an ephemeral message.
+
+None of them can be read back or edited later, so each is delivered at least once: after an unclear outcome the person
+may see it twice, which is better than not at all.
+"""
+
+import logging
+from collections import OrderedDict
+from typing import Any, Final
+
+from adapters.slack.answers.blocks import message, plain
+from adapters.slack.answers.keys import short
+from adapters.slack.api.calls import Api, Unclear
+from adapters.slack.text.render import rendered
+from adapters.slack.text.sections import sections
+from bot.errors import Ambiguous, Gone, Rejected
+from bot.events import Mention
+
+log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+VIEW: Final = "view:"
+"""What a `reply_ref` begins with that names a modal: `view:<view id>`; any other is a response URL."""
+
+_VIEWS_MAX: Final = 1_000
+
+
+class Private:
+    """Delivers private answers in one workspace. Texts are CommonMark."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        # A modal shows an answer's parts together, and each update replaces the last: by view id, the parts by key.
+        self._views: OrderedDict[str, dict[str, str]] = OrderedDict()
+
+    async def deliver(self, mention: Mention, text: str, *, key: str) -> str:
+        """Show the text to the mention's author alone; gives an id that names it.
+
+        Raises PlatformError. A modal that was closed and a response URL that is used up (five posts, 30 minutes:
+        docs.slack.dev/interactivity/handling-user-interaction, November 2026) give way to an ephemeral message.
+        """
+        ref = mention.reply_ref
+        try:
+            if ref.startswith(VIEW):
+                await self._in_view(ref.removeprefix(VIEW), text, key)
+            elif ref:
+                await self._at_url(ref, text)
+            else:
+                await self._ephemeral(mention, text)
+        except Unclear as error:
+            raise Ambiguous(f"a private answer may stand: {error}") from error
+        except (Gone, Rejected) as error:
+            if not ref:
+                raise
+            log.info("slack_private_elsewhere", extra={"error": str(error)})
+            await self._ephemeral(mention, text)
+        return f"private:{short(key)}"
+
+    async def whisper(self, channel: str, user: str, text: str, *, thread_ts: str | None = None) -> None:
+        """One private line in a channel, gone when the person reloads. Raises PlatformError.
+
+        The flags are there because every message of ours says them; no address in it is to be fetched.
+        """
+        await self._api.write(
+            "chat.postEphemeral",
+            channel=channel,
+            user=user,
+            thread_ts=thread_ts,
+            markdown_text=rendered(text),
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+
+    async def _ephemeral(self, mention: Mention, text: str) -> None:
+        place = mention.place
+        await self.whisper(place.channel, mention.author.id, text, thread_ts=place.thread)
+
+    async def _at_url(self, url: str, text: str) -> None:
+        shown = rendered(text)
+        answer: Json = {"response_type": "ephemeral", "replace_original": False}
+        answer |= {"text": shown, "blocks": message(shown, []), "unfurl_links": False, "unfurl_media": False}
+        await self._api.send("response_url", url, json=answer)
+
+    async def _in_view(self, view: str, text: str, key: str) -> None:
+        parts = self._views.setdefault(view, {})
+        parts[key] = text
+        self._views.move_to_end(view)
+        if len(self._views) > _VIEWS_MAX:
+            self._views.popitem(last=False)
+        blocks = sections("\n\n".join(parts.values()))
+        shown: Json = {"type": "modal", "title": plain("Answer"), "close": plain("Close"), "blocks": blocks}
+        await self._api.write("views.update", view_id=view, view=shown)

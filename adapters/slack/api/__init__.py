@@ -1,0 +1,1 @@
+"""Calling Slack: the Web API with its errors, budgets, refusals and clients."""

@@ -1,0 +1,1 @@
+"""The app as Slack knows it: its manifest, and whether it is configured as this bot needs it."""

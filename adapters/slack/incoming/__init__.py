@@ -1,0 +1,1 @@
+"""What Slack delivers: sockets and webhooks, events, commands, buttons, forms, and who may use them."""

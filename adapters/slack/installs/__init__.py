@@ -1,0 +1,1 @@
+"""Installing the app into many workspaces by OAuth: records, tokens, their renewal and their end."""

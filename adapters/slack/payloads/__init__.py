@@ -1,0 +1,1 @@
+"""What Slack sends, as facts: messages, changes, presses, commands. Pure."""

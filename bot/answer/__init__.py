@@ -1,0 +1,1 @@
+"""An answer: the story of a mention, its prompt, and the messages in which it grows."""

@@ -1,0 +1,121 @@
+"""An answer in messages that are posted and edited: they always show exactly their parts of the text.
+
+Knows what was written to each message, so one that is right already costs nothing, and an answer taken over from a
+dead worker is edited into the messages that worker left. Knows neither pace nor retries.
+"""
+
+from bot import markdown
+from bot.answer.attached import Attached
+from bot.answer.ledger import Ledger
+from bot.answer.shares import Share, leading
+from bot.errors import Ambiguous, Gone
+from bot.platform import Limits, Platform, Stage
+
+
+class Edited:
+    """The share of an answer that is posted and edited, and, where it is too long, the file under it."""
+
+    def __init__(self, platform: Platform, ledger: Ledger, *, attached: Attached, share: Share | None = None) -> None:
+        self._platform = platform
+        self._ledger = ledger
+        self._attached = attached
+        self._share = share or Share()
+        self._written: dict[int, tuple[str, Stage | None]] = {}
+        self._anew: set[int] = set()
+        self._is_full = False  # more text would change no message
+
+    @property
+    def fixed(self) -> str:
+        """The text before this share: it stands in messages that are not written again."""
+        return self._share.before
+
+    @property
+    def every_s(self) -> float:
+        """The least time between two live writes."""
+        return self._limits.edit_every_s
+
+    def hurried(self, _new: int) -> bool:
+        """Whether so many new characters are written before their time: never, an edit shows them all."""
+        return False
+
+    async def show(self, text: str, *, final: bool) -> None:
+        """Make the messages show the text, as far as it is settled where it is not final.
+
+        Raises PlatformError when a write failed: the same call goes on from there.
+        """
+        if self._is_full and not final:
+            return
+        parts, whole = self._parts(text, final=final)
+        for number, part in enumerate(parts, self._share.number):
+            follows = number + 1 < self._share.number + len(parts)
+            await self._put(number, part, "full" if follows else "last" if final else "growing")
+        self._is_full = not whole
+        if not final:
+            return
+        await self._drop_from(self._share.number + len(parts))
+        if not whole and not await self._attached.put(text):
+            await self.show(text, final=True)
+
+    @property
+    def _limits(self) -> Limits:
+        return self._platform.limits(self._ledger.mention)
+
+    def _parts(self, text: str, *, final: bool) -> tuple[list[str], bool]:
+        """The messages' texts, and whether they hold all of it."""
+        share, limits = self._share.of(text), self._limits
+        shown = share if final else markdown.settled(share)
+        if not shown[len(self._share.head) :].strip():
+            return [], True
+        room = max(0, limits.parts_max - self._share.number)
+        parts = leading(shown, room, limit=limits.text_max, length=limits.length, limits=limits)
+        if len(parts) <= room:
+            return parts, True
+        return [*parts[:room], self._attached.notice], False
+
+    async def _put(self, number: int, text: str, stage: Stage) -> None:
+        wanted = (text, stage if self._limits.stages else None)
+        if self._written.get(number) == wanted:
+            return
+        ledger = self._ledger
+        ledger.guard()
+        self._written.pop(number, None)  # a write that fails may have been done
+        message_id = ledger.ids.get(number)
+        if message_id is None:
+            await self._post(number, text, stage)
+        elif not ledger.mention.private:  # a private message stands as it was posted
+            await self._edit(number, message_id, text, stage)
+        self._written[number] = wanted
+        ledger.shown()
+
+    async def _edit(self, number: int, message_id: str, text: str, stage: Stage) -> None:
+        try:
+            await self._platform.edit(self._ledger.mention, message_id, text, stage=stage)
+        except Gone:
+            # Somebody removed the message: once it is posted anew, a second removal is meant.
+            if number in self._anew:
+                raise
+            self._anew.add(number)
+            self._ledger.guard()
+            await self._post(number, text, stage)
+
+    async def _post(self, number: int, text: str, stage: Stage) -> None:
+        ledger = self._ledger
+        key = ledger.key(f"{number}/anew" if number in self._anew else number)
+        try:
+            message_id = await self._platform.post(
+                ledger.mention, text, key=key, first=number == 0, recover=ledger.recover, stage=stage
+            )
+        except Ambiguous:
+            ledger.recover = True
+            raise
+        await ledger.note(number, message_id)
+
+    async def _drop_from(self, number: int) -> None:
+        """An earlier attempt may have been longer."""
+        ledger = self._ledger
+        for extra in ledger.numbers:
+            if extra >= number and not ledger.mention.private:
+                ledger.guard()
+                await self._platform.delete(ledger.mention, ledger.ids.pop(extra))
+                self._written.pop(extra, None)
+                self._anew.add(extra)

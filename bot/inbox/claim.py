@@ -1,0 +1,105 @@
+"""One mention, or one change, in the hands of one worker: what is known of it, read from what Redis holds.
+
+Redis is shared with older versions of the bot and with operators, so nothing there is taken for granted.
+"""
+
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.errors import Ambiguous, BotError, RateLimited, Throttled
+from bot.events import Author, Change, Mention, Message
+from bot.inbox.entries import Entries, Line
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """One event in the hands of one worker.
+
+    It is a `mention` or a `change`; neither where `raw` cannot be read (another version or another key wrote it, or
+    someone did by hand). `lines` are the conversation's history. `tries` counts the
+    claims of it that were never settled, this one included; `again` how often it was put back. `age_s` is the time
+    since it was accepted. `parts` are the ids of the messages that already show its answer; `answer` the whole
+    answer, where the model had finished. `known` is False where the inbox has forgotten what was done so far,
+    `wrote` True once an attempt went as far as a write. `stopped` is who wants the answer to end, `withdrawn` says
+    that the question was deleted; `ended` is called when either comes while the mention is worked on.
+    `valid_until` is on the local monotonic clock.
+    """
+
+    conversation: str
+    token: str
+    raw: str
+    event_id: str
+    mention: Mention | None
+    tries: int
+    again: int
+    age_s: float
+    valid_until: float
+    change: Change | None = None
+    lines: Sequence[Line] = ()
+    parts: dict[int, str] = field(default_factory=dict[int, str])
+    answer: str | None = None
+    known: bool = True
+    wrote: bool = False
+    stopped: Author | None = None
+    withdrawn: bool = False
+    ended: Callable[[], None] | None = None
+    settled: bool = False
+
+    @property
+    def history(self) -> list[Message]:
+        """What was said in the conversation before."""
+        return [line.message for line in self.lines]
+
+    def end(self, *, stopped: Author | None = None, withdrawn: bool = False) -> None:
+        """Let whoever works on it know that its answer is not wanted any further."""
+        news = (stopped is not None and self.stopped is None) or (withdrawn and not self.withdrawn)
+        self.stopped = self.stopped or stopped
+        self.withdrawn = self.withdrawn or withdrawn
+        if news and self.ended is not None:
+            self.ended()
+
+    def back_off_s(self, error: BotError) -> float:
+        """How long to leave the mention after a failure: 1, 2, 4 ... 30 s, or longer where that was asked for.
+
+        Shortened by up to half, so that a crowd does not come back at once.
+        """
+        pause_s = min(30.0, 2.0 ** min(self.again, 5)) * random.uniform(0.5, 1)
+        asked_s = error.retry_after_s if isinstance(error, RateLimited | Ambiguous | Throttled) else None
+        return max(pause_s, asked_s or 0.0)
+
+
+def claimed(row: list[Any], entries: Entries, *, now: float, valid_until: float) -> Claim:
+    """One row of the claim script as a Claim. `now` is the server's time; what cannot be read counts as unknown."""
+    conversation, token, raw, event_id, flat, history = row
+    turn: Mapping[str, str] = dict(zip(flat[::2], flat[1::2], strict=True))
+    event = entries.event(raw, conversation)
+    mention = event if isinstance(event, Mention) else None
+    return Claim(
+        conversation=conversation,
+        token=token,
+        raw=raw,
+        event_id=event_id,
+        mention=mention,
+        tries=int(_number(turn.get("tries"), 1)),
+        again=int(_number(turn.get("again"), 0)),
+        age_s=now - _number(turn.get("accepted"), mention.sent_at if mention else now),
+        valid_until=valid_until,
+        change=event if isinstance(event, Change) else None,
+        lines=entries.lines(history, conversation),
+        parts={int(name[5:]): value for name, value in turn.items() if re.fullmatch(r"part:\d{1,4}", name)},
+        answer=entries.answered(turn.get("answer"), conversation),
+        known="accepted" in turn,
+        wrote="wrote" in turn,
+        stopped=entries.someone(turn["stopped"], conversation) if "stopped" in turn else None,
+        withdrawn="withdrawn" in turn,
+    )
+
+
+def _number(value: str | None, default: float) -> float:
+    try:
+        return default if value is None else float(value)
+    except ValueError:
+        return default

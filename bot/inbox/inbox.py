@@ -1,0 +1,255 @@
+"""The durable inbox: one lane per conversation, in Redis, worked by one holder of a lease at a time.
+
+It knows mentions, changes, leases and tries; it does not know platforms or models. Keys (see `bot.store.key`):
+
+    seen:{event}         the event was taken once already
+    gone:{message}       the message was deleted before it arrived here
+    people:{conv}        who takes part, the bot apart; decides on follow-ups that do not name the bot
+    talks:{person}       the direct conversations of a person with the bot
+    link:{message}       the conversation a message belongs to, where a platform has replies instead of threads
+    lane:{conv}          sorted set: the conversation's waiting mentions and changes by the time they were written
+    ready                sorted set: conversation -> the time at which it may be claimed
+    owner                hash: conversation -> the fencing token of its last claim, and the event it was given for
+    token                the last fencing token given out
+    wake                 a capped list that only ends a blocking wait early
+    history:{conv}       list: what was said, both sides, newest last
+    turn:{event}         hash: what became of one event so far: tries, accepted, answer, part:0, part:1, ...,
+                         and whether it was stopped, withdrawn, or forgotten while it ran
+    dead                 the last mentions that were given up, for the operator
+    stops                a channel: turns that are to end now
+
+One number is queue position, lease and back-off at once: a lane's score in `ready`. A claim moves it into the
+future (the lease), renewing moves it further, settling moves it to now, a back-off to later. A worker that dies
+does nothing, and the lane falls due by itself. All times are the Redis server's, so clocks of pods do not matter.
+What people wrote is sealed where there is a key (see `bot.inbox.entries`).
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+
+from bot import store
+from bot.errors import StoreError
+from bot.events import Event, Message
+from bot.inbox import scripts
+from bot.inbox.accepting import Accepting, Outcome, link, rootless
+from bot.inbox.claim import Claim, claimed
+from bot.inbox.entries import Entries
+from bot.inbox.history import Revision
+from bot.inbox.signals import Signal, Signals
+from bot.sealing import Seal
+
+log = logging.getLogger(__name__)
+
+LEASE_S = 30.0
+"""How long a lane stays with a silent worker. Renewed every third of it."""
+
+HISTORY_MAX = 200
+"""Messages kept per conversation. Chosen: 120 tokens each fill the default budget of 24,000."""
+
+HISTORY_MAX_BYTES = 256 * 1024
+"""Bytes kept per conversation, as every claim carries them. Chosen: more than twice that budget, also sealed."""
+
+DEAD_MAX = 1000
+
+
+class Inbox:
+    """Lanes of mentions in Redis. Every method raises StoreError when Redis does not do its part."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        history_ttl_s: int,
+        seal: Seal | None = None,
+        lease_s: float = LEASE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._redis = redis
+        self._history_ttl_s = history_ttl_s
+        self._entries = Entries(seal or Seal())
+        self._signals = Signals(redis, self._entries)
+        self._accept = Accepting(redis, self._entries, history_ttl_s=history_ttl_s)
+        self.lease_s = lease_s
+        self._clock = clock
+        self._claim, self._renew, self._note, self._done, self._again = (
+            redis.register_script(source)
+            for source in (scripts.CLAIM, scripts.RENEW, scripts.NOTE, scripts.DONE, scripts.AGAIN)
+        )
+
+    async def submit(self, event: Event) -> Outcome:
+        """Take an event durably, at most once, if it is for the bot; in the order of the calls.
+
+        A stop finds the turn that runs or comes next, a change the message it is about; else both are ignored.
+        Raises NotDurable where the event was taken, but perhaps not yet to the disk.
+        """
+        return await self._accept(event)
+
+    async def hear(self, heard: Callable[[Signal], None]) -> None:
+        """Pass on every turn that is to end, until cancelled."""
+        await self._signals.listen(heard)
+
+    async def claim(self, most: int) -> tuple[list[Claim], float | None]:
+        """At most `most` due lanes, oldest first, and the seconds until the next one falls due (None: none waits)."""
+        asked_at = self._clock()
+        reply = await self._call(self._claim, "claim", most, self.lease_s, store.TURN_TTL_S)
+        rows, next_due_s, server_now, parked = cast(tuple[list[list[Any]], str, str, list[str]], reply)
+        for conversation in parked:
+            log.error("lane_unreadable", extra={"conversation": conversation})
+        valid_until = asked_at + self.lease_s
+        claims = [claimed(row, self._entries, now=float(server_now), valid_until=valid_until) for row in rows]
+        return claims, float(next_due_s) if next_due_s else None
+
+    async def wait(self, timeout_s: float) -> None:
+        """Until something may be due, `timeout_s` at most."""
+        if timeout_s <= 0:
+            return
+        async with store.attempt("wait for mentions"):
+            await self._redis.blpop([store.key("wake")], timeout=max(0.001, min(timeout_s, 1.0)))
+
+    async def renew(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Prolong leases; gives those that were lost to another worker. Claims learn that they are to end."""
+        asked_at = self._clock()
+        async with store.attempt("renew leases"), self._redis.pipeline(transaction=False) as pipe:
+            for claim in claims:
+                args = [claim.conversation, claim.token, self.lease_s, claim.event_id]
+                await self._renew(keys=[store.PREFIX], args=args, client=pipe)
+            replies = cast("list[list[Any]]", await pipe.execute())
+        lost: list[Claim] = []
+        for claim, (held, *marks) in zip(claims, replies, strict=True):
+            if not held:
+                lost.append(claim)
+                continue
+            claim.valid_until = asked_at + self.lease_s
+            by, withdrawn = marks
+            stopped = self._entries.someone(by, claim.conversation) if by else None
+            if stopped or withdrawn:
+                claim.end(stopped=stopped, withdrawn=bool(withdrawn))
+        return lost
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether the lease can still be ours, by the local clock alone; a thawed process finds it lapsed."""
+        return self._clock() < claim.valid_until
+
+    async def note_part(self, claim: Claim, part: int, message_id: str) -> None:
+        """Store the id of a posted message, so that whoever goes on edits it instead of posting another."""
+        claim.parts[part] = message_id
+        await self._store(claim, f"part:{part}", message_id, link=_part_link(claim, message_id))
+
+    async def note_answer(self, claim: Claim, text: str) -> None:
+        """Store the whole answer, so that a retry neither pays for nor shows another."""
+        claim.answer = text
+        await self._store(claim, "answer", self._entries.answer(text, claim.conversation), link="")
+
+    async def _store(self, claim: Claim, name: str, value: str, *, link: str) -> None:
+        await self._fenced(
+            self._note,
+            "note progress",
+            claim,
+            claim.event_id,
+            name,
+            value,
+            link,
+            store.TURN_TTL_S,
+            self._history_ttl_s,
+        )
+
+    async def done(
+        self,
+        claim: Claim,
+        messages: Sequence[Message] = (),
+        *,
+        revisions: Sequence[Revision] = (),
+        dead: str = "",
+    ) -> None:
+        """Take the event off its lane, with what it adds to the history and what it changes there.
+
+        `dead` files it as given up, and why.
+        """
+        conversation, entries = claim.conversation, self._entries
+        revised = [
+            text for one in revisions for text in (one.line.raw, entries.line(one.now, conversation) if one.now else "")
+        ]
+        await self._fenced(
+            self._done,
+            "settle",
+            claim,
+            claim.event_id,
+            claim.raw,
+            entries.dead(claim.raw, why=dead, event_id=claim.event_id, conversation=conversation) if dead else "",
+            store.TURN_TTL_S,
+            self._history_ttl_s,
+            HISTORY_MAX,
+            HISTORY_MAX_BYTES,
+            store.DEAD_TTL_S,
+            DEAD_MAX,
+            len(revisions),
+            *revised,
+            *(entries.line(message, conversation) for message in messages),
+        )
+        claim.settled = True
+
+    async def again(self, claim: Claim, *, delay_s: float) -> None:
+        """Put the mention back; its lane falls due after `delay_s`."""
+        wrote = "1" if claim.wrote else "0"
+        await self._fenced(self._again, "put back", claim, claim.event_id, delay_s, wrote, store.TURN_TTL_S)
+        claim.settled = True
+
+    async def take_over(self) -> None:
+        """Make every lane due now: for the only process on a private Redis, where a dead one's leases bind nobody."""
+        async with store.attempt("take over the lanes"):
+            lanes = cast(list[str], await self._redis.zrange(store.key("ready"), 0, -1))
+            if lanes:
+                seconds, micros = await self._redis.time()
+                due = dict.fromkeys(lanes, seconds + micros / 1e6)
+                await self._redis.zadd(store.key("ready"), due, xx=True, lt=True)
+
+    async def drop(self) -> None:
+        """Forget every mention that waits: for the only process on a private Redis, before it works."""
+        async with store.attempt("drop what waits"):
+            lanes = cast(list[str], await self._redis.zrange(store.key("ready"), 0, -1))
+            await self._redis.delete(
+                store.key("ready"), store.key("owner"), *(store.key("lane", lane) for lane in lanes)
+            )
+
+    async def meet(self, claim: Claim, people: Collection[str]) -> None:
+        """People who spoke in the thread before the bot was called: with them, a follow-up needs a mention."""
+        name = store.key("people", claim.conversation)
+        async with store.attempt("note who takes part"), self._redis.pipeline(transaction=False) as pipe:
+            pipe.sadd(name, *people)
+            pipe.expire(name, self._history_ttl_s)
+            await pipe.execute()
+
+    async def depth(self) -> tuple[int, float]:
+        """How many conversations wait or are worked on, and for how many seconds the oldest has been due."""
+        async with store.attempt("read the queue's depth"), self._redis.pipeline(transaction=False) as pipe:
+            pipe.zcard(store.key("ready"))
+            pipe.zrange(store.key("ready"), 0, 0, withscores=True)
+            pipe.time()
+            count, oldest, now = cast(tuple[int, list[Any], tuple[int, int]], await pipe.execute())
+        if not oldest:
+            return count, 0.0
+        return count, max(0.0, now[0] + now[1] / 1e6 - float(oldest[0][1]))
+
+    async def _fenced(self, script: AsyncScript, doing: str, claim: Claim, *args: str | float) -> None:
+        held = await self._call(script, doing, claim.conversation, claim.token, *args)
+        if not held:
+            claim.valid_until = float("-inf")
+            raise LeaseLost(f"another worker holds the lane: cannot {doing}")
+
+    async def _call(self, script: AsyncScript, doing: str, *args: str | float) -> Any:
+        async with store.attempt(doing):
+            return await script(keys=[store.PREFIX], args=args)
+
+
+class LeaseLost(StoreError):
+    """The lane went to another worker: stop, write nothing more."""
+
+
+def _part_link(claim: Claim, message_id: str) -> str:
+    place = claim.mention.place if claim.mention else None
+    return link(place, message_id) if place and rootless(place) else ""
