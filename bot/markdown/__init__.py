@@ -18,7 +18,7 @@ good. Each file imports only files above it:
     live         `settled`: the end of a text that is still being written
     deciding     what more text may still make of a line
     appending    `appendable`: what stays as it is whatever is appended
-    rolling      `closing`, `reopening`, `full_at`: a message that ends although its text goes on
+    rolling      `closing`, `reopening`: a message that ends although its text goes on
 """
 
 from bot.markdown.appending import appendable
@@ -26,7 +26,7 @@ from bot.markdown.characters import UNSEEN, utf8_length
 from bot.markdown.deciding import TARGET, TARGET_MAX
 from bot.markdown.kinds import Block, blocks
 from bot.markdown.live import settled
-from bot.markdown.rolling import closing, full_at, reopening
+from bot.markdown.rolling import closing, reopening
 from bot.markdown.splitting import parts
 from bot.markdown.ticks import CODE_MAX, Ticks, ticks_of
 
@@ -40,7 +40,6 @@ __all__ = [
     "appendable",
     "blocks",
     "closing",
-    "full_at",
     "parts",
     "reopening",
     "settled",

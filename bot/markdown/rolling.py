@@ -6,21 +6,9 @@ For platforms that can only append: what `splitting` does for messages that can 
 
 from bot.markdown.fences import Fence, Span, fences_of
 from bot.markdown.lines import line_start, stands_in_list, table_head
-from bot.markdown.tables import is_barred, overfull
+from bot.markdown.tables import is_barred
 
 _REPEATED_MAX = 1_000  # characters; a longer opening line or table header is not repeated (chosen)
-
-
-def full_at(text: str, *, tables_max: int | None, table_rows_max: int | None) -> int | None:
-    """Where a message of this text must end because of its tables; None where it may go on.
-
-    That is before the header of the first table too many, or between two rows of one too long. While text is appended
-    the answer stays once it is there, and nothing behind it was ever let through by `appendable`.
-    """
-    if tables_max is None and table_rows_max is None:
-        return None
-    found = overfull(text, _fences(text), tables=tables_max, rows=table_rows_max)
-    return found.cut if found else None
 
 
 def closing(text: str) -> str:

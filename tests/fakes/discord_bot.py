@@ -11,6 +11,7 @@ from adapters.discord.adapter import DiscordPlatform
 from adapters.discord.settings import DiscordSettings
 from bot.events import Mention
 from tests.fakes.discord import FakeDiscord
+from tests.mentions import only_mentions
 
 PROBE = "are you there?"
 
@@ -67,7 +68,7 @@ async def hearing(discord: FakeDiscord, heard: Heard, **options: Any) -> AsyncGe
     """An opened platform that listens."""
     async with writing(discord, **options) as platform:
         sessions, probes = len(discord.gateway.sessions), heard.probes
-        listening = asyncio.create_task(platform.listen(heard.submit))
+        listening = asyncio.create_task(platform.listen(only_mentions(heard.submit)))
         await discord.until(lambda: len(discord.gateway.sessions) > sessions and platform.connected)
         discord.dm(discord.bob, PROBE)  # once it is heard, READY and all before it have been read
         await discord.until(lambda: heard.probes > probes)

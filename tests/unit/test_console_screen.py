@@ -18,6 +18,7 @@ from rich.console import Console
 from adapters.console.adapter import ConsolePlatform, at_terminal
 from adapters.console.screen import Screen, history_at
 from bot.events import Mention
+from tests.mentions import only_mentions
 from tests.terminal import Terminal
 
 
@@ -223,7 +224,7 @@ async def test_a_chat_on_a_real_terminal(tmp_path: Path, monkeypatch: pytest.Mon
             await platform.edit(mention, message_id, f"Hello **{mention.author.name}**\n\nYou said {mention.text}.")
             await platform.working(mention, on=False)
 
-        listening = asyncio.create_task(platform.listen(submit))
+        listening = asyncio.create_task(platform.listen(only_mentions(submit)))
         await terminal.until(" >")
         terminal.type("good morning\r")
         await terminal.until(r"Hello.*You said good morning\..* >")

@@ -7,10 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from bot.markdown import appendable, closing, full_at, reopening
+from bot.markdown import appendable, closing, reopening
+from bot.markdown.fences import fences_of
+from bot.markdown.tables import overfull
 from tests.markdown_texts import APPENDED, FENCES, PLAIN, ends_inside_a_fence, texts
 
 TABLE = "| a | b |\n|---|---|\n"
+
+
+def full_at(text: str, *, rows: int) -> int | None:
+    """Where a message of this text must end because of its tables."""
+    found = overfull(text, fences_of(text, None, in_list=False, widest=len(text)), tables=1, rows=rows)
+    return found.cut if found else None
 
 
 @pytest.mark.parametrize(
@@ -144,8 +152,7 @@ def test_what_is_appended_to_a_message_closes_it(text: str) -> None:
     ],
 )
 def test_a_message_is_full_before_the_second_table_and_before_a_row_too_many(text: str, end: str | None) -> None:
-    assert full_at(text, tables_max=1, table_rows_max=10) == (None if end is None else len(end))
-    assert full_at(text, tables_max=None, table_rows_max=None) is None
+    assert full_at(text, rows=10) == (None if end is None else len(end))
 
 
 @settings(max_examples=300, deadline=None)
@@ -153,7 +160,7 @@ def test_a_message_is_full_before_the_second_table_and_before_a_row_too_many(tex
 def test_nothing_behind_a_full_message_was_let_through(text: str) -> None:
     found = None
     for end in range(len(text) + 1):
-        full = full_at(text[:end], tables_max=1, table_rows_max=4)
+        full = full_at(text[:end], rows=4)
         assert found is None or full == found
         if found is None and full is not None:
             assert len(appendable(text[:end])) <= full

@@ -6,7 +6,7 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -289,6 +289,7 @@ LINKS = st.lists(st.sampled_from(SIGNS + ADDRESSES), max_size=25).map("".join)
 
 
 @settings(max_examples=500, deadline=None)
+@example("`| a |[x](https://a.b)`[x](https://a.b)")
 @given(LINKS)
 def test_every_link_that_a_parser_finds_tells_its_host(text: str) -> None:
     for token in MarkdownIt("commonmark").parse(rendered(text)):

@@ -36,8 +36,8 @@ def shown(line: str) -> str:
     """A line outside of code blocks, which holds no NUL."""
     if not any(sign in line for sign in "[]`<"):
         return line
-    masked, code = _masked(line)
-    links = _Links()
+    masked, code, sure = _masked(line)
+    links = _Links(once=sure)
     plain = TAG.sub("&lt;", _DEFINITION.sub(r"\1 :", _LINK.sub(links.shown, masked)))
     return re.sub("\0", lambda _: code.pop(0), plain) if code else plain
 
@@ -60,10 +60,11 @@ def longest_end(url: str) -> str:
     return f" ({host_of(url) or ELSEWHERE})"
 
 
-def _masked(line: str) -> tuple[str, list[str]]:
+def _masked(line: str) -> tuple[str, list[str], bool]:
     """The line with NUL for code, and the code; stray backticks are escaped, so that nobody pairs them otherwise.
 
-    Code behind a `<` or with a `|` is left in: it may be HTML's or two cells of a table, and ends elsewhere then.
+    Code behind a `<` or with a `|` is left in: it may be HTML's or two cells of a table, and ends elsewhere then. The
+    last of the three says that there was none of that.
     """
     pieces: list[str] = []
     code: list[str] = []
@@ -76,13 +77,17 @@ def _masked(line: str) -> tuple[str, list[str]]:
             span = "\0"
         pieces += [before, span if ticks.code else "\\`" * len(span)]
         at = ticks.end
-    return "".join([*pieces, line[at:]]), code
+    return "".join([*pieces, line[at:]]), code, sure
 
 
 class _Links:
-    """The links of one line, in order: of neighbours to one host only the first tells it."""
+    """The links of one line, in order: of neighbours to one host only the first tells it.
 
-    def __init__(self) -> None:
+    Each tells it (`once` False) where the first may be code to another parser, and no link.
+    """
+
+    def __init__(self, *, once: bool) -> None:
+        self._once = once
         self._told = ""
 
     def shown(self, found: re.Match[str]) -> str:
@@ -100,7 +105,7 @@ class _Links:
         if not host:
             near = host == "" and (not claims or label in url)
             return "" if near else f" ({ELSEWHERE})"
-        told, self._told = self._told, host
+        told, self._told = self._told, host if self._once else ""
         if all(_same(claim, host) for claim in claims) and (claims or told == host or _names(label, host)):
             return ""
         return f" ({host})"
