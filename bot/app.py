@@ -15,13 +15,19 @@ from pydantic_settings import BaseSettings
 
 from adapters.discord.settings import DiscordSettings
 from adapters.slack.settings import SlackSettings
-from bot.errors import ConfigError, PlatformError, Unreachable
+from bot.errors import ConfigError, InUse, PlatformError, Unreachable
 from bot.platform import Finding
 from bot.settings import Config
 
 if TYPE_CHECKING:
     from bot.platform import Platform
     from bot.process import Role
+
+NO_SEAL = Finding(
+    "fail",
+    "SLACK_CLIENT_ID needs ENCRYPTION_KEY: other people's bot tokens are stored, and only ever sealed",
+    "`routernesia-bot key` makes one.",
+)
 
 ADAPTER_SETTINGS: tuple[type[BaseSettings], ...] = (SlackSettings, DiscordSettings)
 
@@ -32,10 +38,7 @@ def platforms(config: Config) -> "list[Platform]":
     slack, discord = config.adapter(SlackSettings), config.adapter(DiscordSettings)
     if slack.enabled:
         if slack.oauth and not config.core.encryption_keys():
-            raise ConfigError(
-                "SLACK_CLIENT_ID needs ENCRYPTION_KEY: other people's bot tokens are stored, and only ever sealed. "
-                "`routernesia-bot key` makes one."
-            )
+            raise ConfigError(f"{NO_SEAL.what}.\n{NO_SEAL.todo}")
         from adapters.slack.adapter import SlackPlatform
 
         found.append(SlackPlatform(slack))
@@ -110,11 +113,35 @@ async def doctor(config: Config) -> list[Finding]:
         from adapters.slack.app.doctor import check as check_slack
 
         found += await doctor.guarded("Slack", lambda: check_slack(slack))
+        if slack.oauth:
+            found += await _installations(config, slack)
     if discord.enabled:
         from adapters.discord.doctor import check as check_discord
 
         found += await doctor.guarded("Discord", lambda: check_discord(discord))
     return found
+
+
+async def _installations(config: Config, slack: SlackSettings) -> list[Finding]:
+    """What `doctor` says about the workspaces that have installed the app."""
+    from adapters.slack.installs.standing import check_installations
+    from bot import doctor, store
+    from bot.sealing import Seal
+    from bot.shared import RedisShared
+
+    settings = config.core
+    if not settings.encryption_keys():
+        return [NO_SEAL]
+
+    async def check() -> list[Finding]:
+        url = settings.redis_url.get_secret_value()
+        try:
+            async with store.connect(url, data_dir=settings.data_dir) as redis:
+                return await check_installations(slack, RedisShared(redis, seal=Seal(settings.encryption_keys())))
+        except InUse:
+            return [Finding("ok", "The installations are in the embedded store of a running bot; its log names them.")]
+
+    return await doctor.guarded("Slack", check)
 
 
 def manifest(*, url: str | None, as_json: bool, agent: bool = True, oauth: bool = False, prompts: str = "") -> str:

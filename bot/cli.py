@@ -227,20 +227,21 @@ def _manifest(call: _Call) -> int:
     printed = call.app.manifest(
         url=next(iter(hosts), None),
         as_json=given.json,
-        agent=not given.no_agent,
+        # That choice cannot be undone for an app, so whoever has set "off" must not get the other by a forgotten flag.
+        agent=not given.no_agent and _setting(call, "SLACK_AGENT").strip().lower() != "off",
         oauth=given.oauth is not None,
-        prompts=_slack_prompts(call),
+        prompts=_setting(call, "SLACK_PROMPTS"),
     )
     print(printed.rstrip("\n"))
     return FINE
 
 
-def _slack_prompts(call: _Call) -> str:
-    # This one setting alone: the manifest is also printed where others are missing or wrong.
+def _setting(call: _Call, name: str) -> str:
+    # One setting alone: the manifest is also printed where others are missing or wrong.
     from bot.settings import envfile
 
     around, (in_file, _) = envfile.from_environment(call.environ), envfile.from_file(call.env_file)
-    return next((one.value for source in (around, in_file) if (one := source.get("SLACK_PROMPTS")) and one.value), "")
+    return next((one.value for source in (around, in_file) if (one := source.get(name)) and one.value), "")
 
 
 def _public_url(flag: str, host: str) -> str:
@@ -334,7 +335,8 @@ def _add_env_file(parser: argparse.ArgumentParser, *, default: str | None) -> No
 
 _RUN = """\
 needs: COMPLETIONS_API_KEY, and a token of at least one platform:
-  Slack     SLACK_BOT_TOKEN, and SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP)
+  Slack     SLACK_BOT_TOKEN, and SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP);
+            for many workspaces SLACK_CLIENT_ID and what docs/slack.md names beside it
   Discord   DISCORD_TOKEN
 
 roles: all does everything in one process. On many machines that share a REDIS_URL, gateways receive and workers
@@ -373,15 +375,16 @@ _MANIFEST = """\
 needs: nothing. Paste the output at https://api.slack.com/apps, Create New App, From a manifest.
 
 examples:
-  routernesia-bot manifest                                Socket Mode: no public address needed
-  routernesia-bot manifest --http https://bot.example.com  events over HTTP, to /slack/events there
-  routernesia-bot manifest --no-agent                     no agent view: for free plans, and where guests use it
+  routernesia-bot manifest                                  Socket Mode: no public address needed
+  routernesia-bot manifest --http https://bot.example.com   events over HTTP, to /slack/events there
   routernesia-bot manifest --oauth https://bot.example.com  for many workspaces; implies events over HTTP
+  routernesia-bot manifest --no-agent                       no agent view: for free plans, and where guests use it
   routernesia-bot manifest --json > manifest.json
 
-The agent view cannot be taken off an app again. Its suggested prompts are those of SLACK_PROMPTS.
+The agent view cannot be taken off an app again. Its suggested prompts are those of SLACK_PROMPTS. For an app without
+it set SLACK_AGENT=off: that goes for this command as well.
 
-next: install the app, put SLACK_BOT_TOKEN and SLACK_APP_TOKEN into .env, then: routernesia-bot run
+next: install the app, put its tokens into .env (docs/slack.md says which), then: routernesia-bot doctor
 """
 
 _INVITE = """\
@@ -394,8 +397,9 @@ _KEY = """\
 needs: nothing. With the key in ENCRYPTION_KEY, messages and tokens are sealed before they go to Redis. All processes
 that share a REDIS_URL need the same key. Keep a copy: what was sealed with a key that is lost cannot be read any more.
 
-to change it: ENCRYPTION_KEY=NEW,OLD seals with the new one and still reads what the old one sealed. Remove the old one
-when all of that has expired: HISTORY_TTL_HOURS for messages; installations of the Slack app at their next renewal.
+to change it: ENCRYPTION_KEY=NEW,OLD seals with the new one and still reads what the old one sealed. Where several
+processes run, set OLD,NEW for all of them first. Remove the old one when all of that has expired: HISTORY_TTL_HOURS
+for messages, 30 days for feedback; installations of the Slack app are sealed anew at their next renewal.
 
 next: put it into .env as ENCRYPTION_KEY, then: routernesia-bot run
 """

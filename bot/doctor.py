@@ -35,6 +35,8 @@ NO_PLATFORM = Finding(
     "fail",
     "No platform has a token, so there is nothing to run",
     "For Slack set SLACK_BOT_TOKEN, and SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP).\n"
+    "For many workspaces of Slack's, by OAuth, set SLACK_CLIENT_ID, SLACK_CLIENT_SECRET, SLACK_SIGNING_SECRET,\n"
+    "SLACK_PUBLIC_URL and ENCRYPTION_KEY instead.\n"
     "For Discord set DISCORD_TOKEN. To try the bot without any token: routernesia-bot chat",
 )
 

@@ -7,6 +7,7 @@
     │   └── Unreadable          what is stored cannot be opened: the operator must mend ENCRYPTION_KEY
     ├── PlatformError
     │   ├── RateLimited         wait `retry_after_s`, then do the same again
+    │   │   └── Busy            only live text has to wait, the final text need not
     │   ├── Unreachable         nothing was done; try again with back-off
     │   ├── Ambiguous           a post may stand; only ever try again with the same key and `recover=True`
     │   ├── Forbidden           no permission there; give up on this place
@@ -66,6 +67,10 @@ class RateLimited(PlatformError):
     def __init__(self, text: str, *, retry_after_s: float) -> None:
         super().__init__(text)
         self.retry_after_s = retry_after_s
+
+
+class Busy(RateLimited):
+    """No live text now: its share of what the platform takes is spent. The final text need not wait for that."""
 
 
 class Unreachable(PlatformError):

@@ -32,6 +32,12 @@ class Metrics:
         self.running = Gauge("bot_mentions_running", "Mentions in work now", registry=self.registry)
         self.depth = Gauge("bot_queue_depth", "Conversations waiting or in work", registry=self.registry)
         self.oldest = Gauge("bot_queue_oldest_due_seconds", "How long the oldest has been due", registry=self.registry)
+        self.last_heard = Gauge(
+            "bot_last_heard_seconds",
+            "Since the platform last answered on its live connection",
+            of_platform,
+            registry=self.registry,
+        )
         self.ack = self._histogram("ack_seconds", "Delivery to durable", _QUICK)
         self.first_visible = self._histogram("time_to_first_visible_seconds", "Accepted to first text", _SLOW)
         self.reply = self._histogram("reply_seconds", "Accepted to the finished answer", _SLOW)

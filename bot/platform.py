@@ -207,6 +207,16 @@ class Uploads(Protocol):
 
 
 @runtime_checkable
+class KeepsConnection(Protocol):
+    """A platform that knows how long its live connection has been silent, which `connected` sums up as yes or no."""
+
+    @property
+    def last_heard_s(self) -> float | None:
+        """Seconds since the other end last answered; infinite while there is no connection, None where none is kept."""
+        ...
+
+
+@runtime_checkable
 class UsesServices(Protocol):
     """A platform that needs more of the core than `submit`."""
 

@@ -24,7 +24,7 @@ from bot.inbox.commit import NotDurable
 from bot.inbox.forgetting import Forgetting
 from bot.inbox.inbox import LEASE_S, Inbox
 from bot.metrics import Metrics
-from bot.platform import Platform, Routes, Submit, UsesServices
+from bot.platform import KeepsConnection, Platform, Routes, Submit, UsesServices
 from bot.sealing import Seal
 from bot.settings import Settings, filled
 from bot.shared import RedisShared
@@ -85,10 +85,11 @@ class Bot:
         settings = self._settings
         try:
             self._stack.push_async_callback(self._completions.aclose)
-            for platform in self._chosen:
-                self._stack.push_async_callback(platform.aclose)
             url = settings.redis_url.get_secret_value()
             self._redis = await self._stack.enter_async_context(store.connect(url, data_dir=settings.data_dir))
+            for platform in self._chosen:
+                # Before Redis: what a platform ends with, like a token that it renews just now, is stored there.
+                self._stack.push_async_callback(platform.aclose)
             self._compose(Seal(settings.encryption_keys()))
             if not url:
                 await self.inbox.take_over()
@@ -273,12 +274,18 @@ class Bot:
 
     async def _refresh(self) -> None:
         """Bring the gauges up to date before a scrape."""
+        self._note_silence()
         try:
             depth, oldest_s = await self.inbox.depth()
         except StoreError:
             return
         self.metrics.depth.set(depth)
         self.metrics.oldest.set(oldest_s)
+
+    def _note_silence(self) -> None:
+        for platform in self._chosen:
+            if isinstance(platform, KeepsConnection) and (silent_s := platform.last_heard_s) is not None:
+                self.metrics.last_heard.labels(platform.name).set(silent_s)
 
 
 async def ended(*tasks: asyncio.Task[None]) -> None:

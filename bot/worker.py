@@ -50,6 +50,7 @@ class Worker:
         self._running: dict[Claim, asyncio.Task[None]] = {}
         self._draining = False
         self._claiming = asyncio.Lock()
+        self._early: list[Signal] = []  # heard while a claim was on its way, perhaps for what it brings
 
     async def run(self) -> None:
         """Work until cancelled. What runs then is cancelled too; after `drain` it is put back at once."""
@@ -76,8 +77,11 @@ class Worker:
             async with self._claiming:
                 if self._draining:
                     return
+                self._early.clear()
                 claims, next_due_s = await self._inbox.claim(most)
                 self._start(claims, tasks)
+                for signal in self._early:
+                    self._tell(signal)
             if len(claims) < most:
                 await self._inbox.wait(PAUSE_S if next_due_s is None else min(next_due_s, PAUSE_S))
         except StoreError as error:
@@ -103,6 +107,11 @@ class Worker:
             self._room.clear()
 
     def _heard(self, signal: Signal) -> None:
+        if self._claiming.locked():
+            self._early.append(signal)
+        self._tell(signal)
+
+    def _tell(self, signal: Signal) -> None:
         for claim in self._running:
             if (claim.conversation, claim.event_id) == (signal.conversation, signal.event_id):
                 claim.end(stopped=signal.stopped, withdrawn=signal.withdrawn)

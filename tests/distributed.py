@@ -64,35 +64,28 @@ class Distributed:
         return {mention.event_id for mention in self.taken}
 
 
-def settings(slack: FakeSlack, *, socket: bool = False, **more: Any) -> SlackSettings:
-    events: dict[str, Any] = (
-        {"slack_app_token": SecretStr(slack.app_token)}
-        if socket
-        else {"slack_signing_secret": SecretStr(slack.signing_secret)}
-    )
+def settings(slack: FakeSlack, **more: Any) -> SlackSettings:
+    given: dict[str, Any] = {"slack_signing_secret": SecretStr(slack.signing_secret), **more}
     return SlackSettings(
         slack_client_id=slack.client_id,
         slack_client_secret=SecretStr(slack.client_secret),
         slack_public_url="https://bot.example.org",
         slack_allow_external=True,  # who may use the bot is not what these tests are about
         slack_api_url=slack.api_url,
-        **{**events, **more},
+        **given,
     )
 
 
 @asynccontextmanager
-async def distributed(
-    slack: FakeSlack, core: Core, *, socket: bool = False, **more: Any
-) -> AsyncGenerator[Distributed]:
-    """A platform that listens; over HTTP the fake sends its events there."""
-    platform = SlackPlatform(settings(slack, socket=socket, **more))
+async def distributed(slack: FakeSlack, core: Core, **more: Any) -> AsyncGenerator[Distributed]:
+    """A platform that listens; the fake sends its events there."""
+    platform = SlackPlatform(settings(slack, **more))
     platform.use(core)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(platform.aclose)
         found = Distributed(platform, await stack.enter_async_context(served(platform.routes())))
         await platform.open()
-        if not socket:
-            slack.events_url = f"{found.url}/slack/events"
+        slack.events_url = f"{found.url}/slack/events"
         task = asyncio.create_task(platform.listen(found.submit))
         try:
             await until(lambda: platform.connected)

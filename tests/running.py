@@ -6,7 +6,7 @@ async with services() as outside, running(outside, redis_url=valkey_url) as bot:
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -116,9 +116,12 @@ async def running(
     role: Role = "all",
     patience: Patience | None = None,
     sleep: Callable[[float], Any] = asyncio.sleep,
+    slack: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> AsyncGenerator[Running]:
     """A bot that listens and works; `http` takes Slack's events over HTTP, `more` are settings of the core.
+
+    `slack` are more settings of Slack's.
 
     With `oauth`, over HTTP, no workspace has it installed: see `FakeSlack.install`.
 
@@ -143,7 +146,7 @@ async def running(
             patience=patience,
             sleep=sleep,
         )
-        platforms = [_platform(name, outside, http=http, oauth=oauth) for name in on]
+        platforms = [_platform(name, outside, http=http, oauth=oauth, more=slack or {}) for name in on]
         needed = [one for one in platforms if awaited is None or one.name in awaited]
         bot = await stack.enter_async_context(Bot(settings, platforms, role=role, completions=completions))
         stop = asyncio.Event()
@@ -165,19 +168,22 @@ def _works(platform: SlackPlatform | DiscordPlatform, outside: Services, role: R
     )
 
 
-def _platform(name: Name, outside: Services, *, http: bool, oauth: bool) -> SlackPlatform | DiscordPlatform:
+def _platform(
+    name: Name, outside: Services, *, http: bool, oauth: bool, more: Mapping[str, Any]
+) -> SlackPlatform | DiscordPlatform:
     if name == "discord":
         discord = outside.discord
         token = SecretStr(discord.token)
         return DiscordPlatform(DiscordSettings(discord_token=token, discord_api_url=discord.api_url))
     slack = outside.slack
     if oauth:
-        return SlackPlatform(distributed_settings(slack))
+        return SlackPlatform(distributed_settings(slack, **more))
     settings = SlackSettings(
         slack_bot_token=SecretStr(slack.bot_token),
         slack_app_token=None if http else SecretStr(slack.app_token),
         slack_signing_secret=SecretStr(slack.signing_secret) if http else None,
         slack_api_url=slack.api_url,
+        **more,
     )
     return SlackPlatform(settings)
 

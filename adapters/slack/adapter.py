@@ -1,7 +1,6 @@
 """Slack as a platform: composes the parts of this package; holds no rule of its own about text or events."""
 
 import asyncio
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -98,14 +97,12 @@ class SlackPlatform:
         return self._opened is not None and self._opened.intake.submit is not None
 
     @property
-    def last_pong_age_s(self) -> float:
-        """Over Socket Mode the seconds since Slack last answered a ping, infinite without a socket; 0 over HTTP.
+    def last_heard_s(self) -> float | None:
+        """Over Socket Mode the seconds since Slack last answered a ping, infinite without a socket; None over HTTP.
 
-        Twenty are four missed pings: the link is then dead, and `connected` says so.
+        None also while nothing is listened to. Twenty are four missed pings: the link is dead, as `connected` says.
         """
-        if self._settings.mode == "http":
-            return 0.0
-        return self._sockets.last_pong_age_s if self._sockets else math.inf
+        return self._sockets.last_pong_age_s if self._sockets else None
 
     async def open(self) -> None:
         """Learn who the bot is. Raises ConfigError when Slack refuses the bot token, Unreachable otherwise."""

@@ -28,7 +28,9 @@ class SlackSettings(BaseSettings):
     slack_signing_secret: forms.SigningSecret = None
     """The Signing Secret: set it, and no app token, to receive events over HTTP at /slack/events."""
     slack_client_id: forms.ClientId = None
-    """The Client ID: with it, and no bot token, workspaces install the bot by OAuth at /slack/install."""
+    """The Client ID: with it, and no bot token, workspaces install the bot by OAuth at /slack/install.
+
+    Events come over HTTP then: see `_oauth_problem`."""
     slack_client_secret: forms.ClientSecret = None
     """The Client Secret that belongs to the Client ID."""
     slack_public_url: forms.PublicUrl = None
@@ -75,16 +77,23 @@ class SlackSettings(BaseSettings):
                 "SLACK_BOT_TOKEN and SLACK_CLIENT_ID are both set: keep the bot token for one workspace of your own, "
                 "or the client id and secret to install by OAuth."
             )
+        if self.oauth and self.slack_app_token:
+            # Slack gives an app ten sockets in all, however many workspaces have it, and lists no such app.
+            return (
+                "SLACK_APP_TOKEN and SLACK_CLIENT_ID are both set: where workspaces install by OAuth, events come over "
+                "HTTP. Remove SLACK_APP_TOKEN and set SLACK_SIGNING_SECRET."
+            )
         if self.oauth and not self.slack_public_url:
             return "SLACK_CLIENT_ID needs SLACK_PUBLIC_URL: the https address to which Slack sends people back."
         return ""
 
     def _events_problem(self) -> str:
         events = self.slack_app_token or self.slack_signing_secret
+        if self.oauth and not events:
+            return "SLACK_CLIENT_ID is set but no way to receive events: set SLACK_SIGNING_SECRET."
         if self.enabled and not events:
-            named = "SLACK_CLIENT_ID" if self.oauth else "SLACK_BOT_TOKEN"
             return (
-                f"{named} is set but no way to receive events: set SLACK_APP_TOKEN (Socket Mode, no public "
+                "SLACK_BOT_TOKEN is set but no way to receive events: set SLACK_APP_TOKEN (Socket Mode, no public "
                 "address needed) or SLACK_SIGNING_SECRET (HTTP)."
             )
         if events and not self.enabled:

@@ -128,12 +128,8 @@ class Workspace:
 
     async def delete(self, mention: Mention, message_id: str) -> None:
         """Remove one of the bot's messages. What one person saw goes by itself."""
-        if mention.private:
-            return
-        try:
-            await self.api.write("chat.delete", channel=mention.place.channel, ts=message_id)
-        except Gone:
-            log.debug("slack_already_deleted")
+        if not mention.private:
+            await self._posting.delete(mention, message_id)
 
     async def begin(self, mention: Mention, text: str, *, key: str) -> Stream | None:
         """Begin a message that grows; None where it cannot be streamed. See `bot.platform.Streams`."""
@@ -203,6 +199,8 @@ class Workspace:
 
 def identity(auth_test: Answer) -> Identity:
     """Who the bot is, from the answer of `auth.test`."""
-    team, user, bot = (str(auth_test.data.get(name) or "") for name in ("team_id", "user_id", "bot_id"))
+    said = (str(auth_test.data.get(name) or "") for name in ("team_id", "user_id", "bot_id", "enterprise_id"))
+    team, user, bot, enterprise = said
     granted = auth_test.headers.get("x-oauth-scopes") or ""
-    return Identity(team, user, bot, frozenset(name for one in granted.split(",") if (name := one.strip())))
+    scopes = frozenset(name for one in granted.split(",") if (name := one.strip()))
+    return Identity(team, user, bot, scopes, enterprise)

@@ -7,7 +7,7 @@ dead worker is edited into the messages that worker left. Knows neither pace nor
 from bot import markdown
 from bot.answer.attached import Attached
 from bot.answer.ledger import Ledger
-from bot.answer.shares import Share, leading
+from bot.answer.shares import Share, cut_of, leading
 from bot.errors import Ambiguous, Gone
 from bot.platform import Limits, Platform, Stage
 
@@ -20,6 +20,7 @@ class Edited:
         self._ledger = ledger
         self._attached = attached
         self._share = share or Share()
+        self._growing = self._share  # while the text grows, from the last message on: the others stay as they are
         self._written: dict[int, tuple[str, Stage | None]] = {}
         self._anew: set[int] = set()
         self._is_full = False  # more text would change no message
@@ -45,14 +46,18 @@ class Edited:
         """
         if self._is_full and not final:
             return
-        parts, whole = self._parts(text, final=final)
-        for number, part in enumerate(parts, self._share.number):
-            follows = number + 1 < self._share.number + len(parts)
+        share = self._share if final else self._growing
+        parts, whole = self._parts(share, text, final=final)
+        for number, part in enumerate(parts, share.number):
+            follows = number + 1 < share.number + len(parts)
             await self._put(number, part, "full" if follows else "last" if final else "growing")
         self._is_full = not whole
         if not final:
+            for part in parts[:-1]:
+                source = self._growing.of(text)
+                self._growing = self._growing.after(source, cut_of(source, part))
             return
-        await self._drop_from(self._share.number + len(parts))
+        await self._drop_from(share.number + len(parts))
         if not whole and not await self._attached.put(text):
             await self.show(text, final=True)
 
@@ -60,13 +65,13 @@ class Edited:
     def _limits(self) -> Limits:
         return self._platform.limits(self._ledger.mention)
 
-    def _parts(self, text: str, *, final: bool) -> tuple[list[str], bool]:
+    def _parts(self, share: Share, text: str, *, final: bool) -> tuple[list[str], bool]:
         """The messages' texts, and whether they hold all of it."""
-        share, limits = self._share.of(text), self._limits
-        shown = share if final else markdown.settled(share)
-        if not shown[len(self._share.head) :].strip():
+        source, limits = share.of(text), self._limits
+        shown = source if final else markdown.settled(source)
+        if not shown[len(share.head) :].strip():
             return [], True
-        room = max(0, limits.parts_max - self._share.number)
+        room = max(0, limits.parts_max - share.number)
         parts = leading(shown, room, limit=limits.text_max, length=limits.length, limits=limits)
         if len(parts) <= room:
             return parts, True
@@ -116,6 +121,7 @@ class Edited:
         for extra in ledger.numbers:
             if extra >= number and not ledger.mention.private:
                 ledger.guard()
-                await self._platform.delete(ledger.mention, ledger.ids.pop(extra))
+                await self._platform.delete(ledger.mention, ledger.ids[extra])
+                del ledger.ids[extra]  # not before it is gone: a failed removal is tried again
                 self._written.pop(extra, None)
                 self._anew.add(extra)

@@ -62,7 +62,7 @@ class Past:
         mention = self._mention
         if self.earlier:
             return self.earlier.before
-        if said := self._claim.history:
+        if (said := self._claim.history) or self._claim.anew:
             return said
         if mention.place.thread is None and (mention.private or mention.reply_to is None):
             return ()

@@ -15,7 +15,7 @@ from bot.answer.attached import FILE_MAX, Attached
 from bot.answer.edited import Edited
 from bot.answer.ledger import Ledger
 from bot.answer.streamed import Streamed
-from bot.errors import Ambiguous, CompletionError, Forbidden, Gone, PlatformError, RateLimited
+from bot.errors import Ambiguous, Busy, CompletionError, Forbidden, Gone, PlatformError, RateLimited
 from bot.events import Delta, Finish, Mention, Usage
 from bot.platform import Limits, Platform, Streams
 
@@ -216,12 +216,14 @@ class Reply:
                 await self._show_live()
 
     async def _show_live(self) -> None:
-        self._new = 0
+        self._new, busy_s = 0, 0.0
         try:
             await self._show(self.text, final=False)
             self._failures = 0
         except (Forbidden, Gone):
             raise
+        except Busy as error:
+            busy_s = error.retry_after_s
         except PlatformError as error:
             # Live text may come late; only the final text must stand.
             self._put_off(error)
@@ -229,7 +231,7 @@ class Reply:
             self._due.clear()  # what arrived during the write keeps the pace too
         # Nothing to show yet, as where the answer opens with half a link: look again soon.
         pace_s = LOOK_AGAIN_S if self.visible_at is None else self._rung.every_s
-        self._arm(max(pace_s, self._not_before - self._loop.time()))
+        self._arm(max(pace_s, busy_s, self._not_before - self._loop.time()))
 
     async def _show(self, text: str, *, final: bool) -> None:
         if final and not text.startswith(self._rung.fixed):

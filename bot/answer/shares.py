@@ -3,11 +3,14 @@
 Pure: knows the text and the platform's limits, no messages.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot import markdown
 from bot.platform import Limits
+
+_BLANKS = re.compile(r"(?:[^\S\n]*+\n)++|[^\S\n]*+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,34 @@ class Share:
     def of(self, text: str) -> str:
         """The text from there on, as CommonMark of its own. `text` begins with `before`."""
         return self.head + text[len(self.before) :]
+
+    def after(self, source: str, shown: int) -> "Share":
+        """What is left of `source`, which is `of` some text, when its message shows so many characters of it.
+
+        Without the blanks between: at a line's beginning, code is only indented.
+        """
+        between = _BLANKS.match(source, shown)
+        end = between.end() if between else shown
+        before = self.before + source[len(self.head) : end]
+        return Share(self.number + 1, before, markdown.reopening(source[:end], source[end:]))
+
+
+def cut_of(source: str, first: str) -> int:
+    """How many characters of `source` its first message shows, which may end with a line that closes its code."""
+    lead = len(source) - len(source.lstrip())
+    return lead + _common(source[lead:], first.lstrip())
+
+
+def _common(text: str, other: str) -> int:
+    """How long the beginning is that two texts share."""
+    size = min(len(text), len(other))
+    if text[:size] == other[:size]:
+        return size
+    low, high = 0, size
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if text[:middle] == other[:middle] else (low, middle)
+    return low
 
 
 def leading(text: str, count: int, *, limit: int, length: Callable[[str], int], limits: Limits) -> list[str]:

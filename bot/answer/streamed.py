@@ -5,18 +5,15 @@ cannot be streamed, on the next rung. Knows neither pace nor retries.
 """
 
 import asyncio
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
 from bot import markdown
 from bot.answer.ledger import Ledger
-from bot.answer.shares import Share, leading
-from bot.errors import Ambiguous, PlatformError, RateLimited, Unreachable
+from bot.answer.shares import Share, cut_of, leading
+from bot.errors import Ambiguous, Gone, PlatformError, RateLimited, Unreachable
 from bot.platform import Limits, LiveMessage, Stage, StreamEnded, Streams
-
-_BLANKS = re.compile(r"(?:[^\S\n]*+\n)++|[^\S\n]*+")
 
 
 class Streamed:
@@ -111,9 +108,7 @@ class Streamed:
         first, *more = leading(ready, 1, limit=bounds.text_max, length=bounds.length, limits=self._limits())
         if not more:
             return ready
-        lead = len(ready) - len(ready.lstrip())
-        cut = lead + _common(ready[lead:], first.lstrip())
-        return ready[: max(cut, len(self._shown))].rstrip()
+        return ready[: max(cut_of(ready, first), len(self._shown))].rstrip()
 
     async def _add(self, added: str, source: str, *, final: bool) -> bool:
         """Begin the message or append to it; False when that came to nothing and the answer goes on elsewhere."""
@@ -155,7 +150,8 @@ class Streamed:
         if isinstance(error, StreamEnded) and error.stopped:
             self._stopped = True
             self._stop()
-        elif final and self._is_short(source):
+        elif isinstance(error, Gone) or (final and self._is_short(source)):
+            # Somebody removed the message: the rung below writes all of it anew, once.
             await self._fall_back()
         else:
             self._end("full" if source[len(self._shown) :].strip() else "last", source)
@@ -164,14 +160,7 @@ class Streamed:
 
     def _end(self, stage: Stage, source: str) -> None:
         """The message gets no more text than is shown now."""
-        self._complete, self._next = stage, self._after(source)
-
-    def _after(self, source: str) -> Share:
-        """What is left of the source after what is shown, without the blanks between: there, code is only indented."""
-        between = _BLANKS.match(source, len(self._shown))
-        end = between.end() if between else len(self._shown)
-        before = self._share.before + source[len(self._share.head) : end]
-        return Share(self._share.number + 1, before, markdown.reopening(source[:end], source[end:]))
+        self._complete, self._next = stage, self._share.after(source, len(self._shown))
 
     async def _close(self, stage: Stage) -> None:
         self._ledger.guard()
@@ -204,7 +193,7 @@ class Streamed:
         """A person ended the message. What is left goes into it where an edit can hold it all, else below it."""
         source = self._share.of(text)
         if self._live and not self._is_short(source):
-            self._go_on(self._after(source))
+            self._go_on(self._share.after(source, len(self._shown)))
         self._fallen = True
 
     def _is_short(self, source: str) -> bool:
@@ -220,15 +209,3 @@ class Streamed:
     @property
     def _age_s(self) -> float:
         return asyncio.get_running_loop().time() - self._begun_at
-
-
-def _common(text: str, other: str) -> int:
-    """How long the beginning is that two texts share."""
-    size = min(len(text), len(other))
-    if text[:size] == other[:size]:
-        return size
-    low, high = 0, size
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if text[:middle] == other[:middle] else (low, middle)
-    return low

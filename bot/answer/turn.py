@@ -150,7 +150,7 @@ class Turn:
     async def _said(self) -> tuple[str, str]:
         """How the model's answer ended, and its text."""
         if self._claim.stopped:
-            outcome, text = "stopped", self._stopped_mark()
+            outcome, text = "stopped", self._stopped("")
         else:
             async with self._working():
                 stream = await self._ask()
@@ -199,13 +199,16 @@ class Turn:
     def _concluded(self, stream: Stream) -> tuple[str, str]:
         text, unread = self._reply.text.strip(), marks.UNREAD if self._past.unread else ""
         if stream.stopped:
-            return "stopped", marks.below(text, self._stopped_mark(), unread if text else "")
+            return "stopped", marks.below(self._stopped(text), unread if text else "")
         mark = marks.INTERRUPTED if stream.error else marks.OF_FINISH.get(stream.finish or "stop", "")
         outcome = "interrupted" if stream.error else stream.finish or "stop"
         return outcome if mark else "whole", marks.below(text, mark, unread)
 
-    def _stopped_mark(self) -> str:
-        return marks.stopped(self._claim.stopped, self._past.people)
+    def _stopped(self, text: str) -> str:
+        """What stands after a stop; an answer of which nothing new had come by then stays as it was."""
+        if not text and (earlier := self._past.earlier):
+            return earlier.answer.message.text
+        return marks.below(text, marks.stopped(self._claim.stopped, self._past.people))
 
     async def _settle(self, text: str, outcome: str) -> None:
         mention, reply = self._mention, self._reply
@@ -219,7 +222,9 @@ class Turn:
             await self._inbox.done(self._claim)
         else:
             asked = Message("user", mention.author, mention.text, mention.message_id, mention.sent_at, mention.files)
-            await self._inbox.done(self._claim, [*self._past.backfilled, asked, said])
+            if not await self._inbox.done(self._claim, [*self._past.backfilled, asked, said]):
+                await self._withdraw()
+                return
         self._report(outcome)
         self._spent.mentions = 0 if mention.replaces else 1
         await self._sign_off()

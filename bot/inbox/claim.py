@@ -19,12 +19,13 @@ class Claim:
     """One event in the hands of one worker.
 
     It is a `mention` or a `change`; neither where `raw` cannot be read (another version or another key wrote it, or
-    someone did by hand). `lines` are the conversation's history. `tries` counts the
-    claims of it that were never settled, this one included; `again` how often it was put back. `age_s` is the time
-    since it was accepted. `parts` are the ids of the messages that already show its answer; `answer` the whole
-    answer, where the model had finished. `known` is False where the inbox has forgotten what was done so far,
-    `wrote` True once an attempt went as far as a write. `stopped` is who wants the answer to end, `withdrawn` says
-    that the question was deleted; `ended` is called when either comes while the mention is worked on.
+    someone did by hand). `lines` are the conversation's history; `anew` says that people had the bot forget what was
+    said before them. `tries` counts the claims of it that were never settled, this one included; `again` how often it
+    was put back. `age_s` is the time since it was accepted. `parts` are the ids of the messages that already show its
+    answer; `answer` the whole answer, where the model had finished. `known` is False where the inbox has forgotten
+    what was done so far, `wrote` True once an attempt went as far as a write. `stopped` is who wants the answer to
+    end, `withdrawn` says that the question was deleted; `ended` is called when either comes while the mention is
+    worked on.
     `valid_until` is on the local monotonic clock.
     """
 
@@ -45,6 +46,7 @@ class Claim:
     wrote: bool = False
     stopped: Author | None = None
     withdrawn: bool = False
+    anew: bool = False
     ended: Callable[[], None] | None = None
     settled: bool = False
 
@@ -73,7 +75,7 @@ class Claim:
 
 def claimed(row: list[Any], entries: Entries, *, now: float, valid_until: float) -> Claim:
     """One row of the claim script as a Claim. `now` is the server's time; what cannot be read counts as unknown."""
-    conversation, token, raw, event_id, flat, history = row
+    conversation, token, raw, event_id, flat, history, anew = row
     turn: Mapping[str, str] = dict(zip(flat[::2], flat[1::2], strict=True))
     event = entries.event(raw, conversation)
     mention = event if isinstance(event, Mention) else None
@@ -95,6 +97,7 @@ def claimed(row: list[Any], entries: Entries, *, now: float, valid_until: float)
         wrote="wrote" in turn,
         stopped=entries.someone(turn["stopped"], conversation) if "stopped" in turn else None,
         withdrawn="withdrawn" in turn,
+        anew=bool(anew),
     )
 
 

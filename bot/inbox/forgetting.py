@@ -19,6 +19,9 @@ from bot.inbox import scripts
 PAGE = 1000
 """Keys looked at in one step: about 0.3 ms of the server's one thread (measured)."""
 
+ANEW_TTL_S = 30 * 24 * 3600
+"""How long the bot does not read a thread again that it was told to forget. Chosen: few threads are taken up later."""
+
 SPARED = frozenset({"lock", "call"})
 """Kinds that somebody may hold this very moment; they expire within minutes."""
 
@@ -36,7 +39,7 @@ class Forgetting:
         An answer that runs is finished and not remembered; what waits begins the conversation anew.
         """
         async with store.attempt("forget a conversation"):
-            return bool(await self._forget(keys=[store.PREFIX], args=[name, store.TURN_TTL_S]))
+            return bool(await self._forget(keys=[store.PREFIX], args=[name, store.TURN_TTL_S, ANEW_TTL_S]))
 
     async def talks(self, platform: str, workspace: str, author: str) -> list[str]:
         """The names of a person's direct conversations with the bot."""
@@ -49,6 +52,7 @@ class Forgetting:
         talks = await self.talks(platform, workspace, author)
         for conversation in talks:
             await self.conversation(conversation)
+        await self._unlink([store.key("people", conversation) for conversation in talks])
         await self._bury(lambda conversation: conversation in talks)
         async with store.attempt("forget a person"):
             await self._redis.delete(store.key("talks", store.person_name(platform, workspace, author)))

@@ -4,6 +4,7 @@ It knows mentions, changes, leases and tries; it does not know platforms or mode
 
     seen:{event}         the event was taken once already
     gone:{message}       the message was deleted before it arrived here
+    anew:{conv}          it was told to forget what had been said before
     people:{conv}        who takes part, the bot apart; decides on follow-ups that do not name the bot
     talks:{person}       the direct conversations of a person with the bot
     link:{message}       the conversation a message belongs to, where a platform has replies instead of threads
@@ -14,7 +15,8 @@ It knows mentions, changes, leases and tries; it does not know platforms or mode
     wake                 a capped list that only ends a blocking wait early
     history:{conv}       list: what was said, both sides, newest last
     turn:{event}         hash: what became of one event so far: tries, accepted, answer, part:0, part:1, ...,
-                         and whether it was stopped, withdrawn, or forgotten while it ran
+                         whether it was stopped, withdrawn, or forgotten while it ran, and how it reads since
+                         an edit meanwhile
     dead                 the last mentions that were given up, for the operator
     stops                a channel: turns that are to end now
 
@@ -55,6 +57,8 @@ HISTORY_MAX_BYTES = 256 * 1024
 """Bytes kept per conversation, as every claim carries them. Chosen: more than twice that budget, also sealed."""
 
 DEAD_MAX = 1000
+
+_SETTLED = 1
 
 
 class Inbox:
@@ -165,16 +169,17 @@ class Inbox:
         *,
         revisions: Sequence[Revision] = (),
         dead: str = "",
-    ) -> None:
+    ) -> bool:
         """Take the event off its lane, with what it adds to the history and what it changes there.
 
-        `dead` files it as given up, and why.
+        `dead` files it as given up, and why. False where `messages` were to be added and the question was deleted
+        meanwhile: nothing was done; remove what was written, then settle without them.
         """
         conversation, entries = claim.conversation, self._entries
         revised = [
             text for one in revisions for text in (one.line.raw, entries.line(one.now, conversation) if one.now else "")
         ]
-        await self._fenced(
+        outcome = await self._fenced(
             self._done,
             "settle",
             claim,
@@ -191,7 +196,9 @@ class Inbox:
             *revised,
             *(entries.line(message, conversation) for message in messages),
         )
-        claim.settled = True
+        claim.settled = outcome == _SETTLED
+        claim.withdrawn = claim.withdrawn or not claim.settled
+        return claim.settled
 
     async def again(self, claim: Claim, *, delay_s: float) -> None:
         """Put the mention back; its lane falls due after `delay_s`."""
@@ -235,11 +242,12 @@ class Inbox:
             return count, 0.0
         return count, max(0.0, now[0] + now[1] / 1e6 - float(oldest[0][1]))
 
-    async def _fenced(self, script: AsyncScript, doing: str, claim: Claim, *args: str | float) -> None:
+    async def _fenced(self, script: AsyncScript, doing: str, claim: Claim, *args: str | float) -> int:
         held = await self._call(script, doing, claim.conversation, claim.token, *args)
         if not held:
             claim.valid_until = float("-inf")
             raise LeaseLost(f"another worker holds the lane: cannot {doing}")
+        return cast(int, held)
 
     async def _call(self, script: AsyncScript, doing: str, *args: str | float) -> Any:
         async with store.attempt(doing):

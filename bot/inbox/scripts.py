@@ -86,6 +86,7 @@ return 'accepted'
 # lease that has lapsed, is refused from then on. One that was ever claimed may have messages in the thread, so its
 # deletion is left in the turn for the next holder, who removes them.
 # Invariant: the history is changed by the lane's holder alone. What concerns it waits in the lane, behind what runs.
+# Who works on a mention goes on with the text that it read; should that attempt fail, the next claim reads `edited`.
 CHANGE = (
     NOW
     + LANE
@@ -122,7 +123,10 @@ for _, raw in ipairs(redis.call('ZRANGE', lane, 0, -1)) do
   if event.message_id == message and (event.replaces or '') == '' then
     local turn = k .. 'turn:' .. event.event_id
     if running == event.event_id and live then
-      if entry ~= '' then return follow() end
+      if entry ~= '' then
+        redis.call('HSET', turn, 'edited', entry)
+        return follow()
+      end
       withdraw(turn)
       tell(k, conversation, running, 'withdrawn', true)
       return settled('accepted')
@@ -132,7 +136,7 @@ for _, raw in ipairs(redis.call('ZRANGE', lane, 0, -1)) do
       local score = redis.call('ZSCORE', lane, raw)
       redis.call('ZREM', lane, raw)
       redis.call('ZADD', lane, score, entry)
-      redis.call('HDEL', turn, 'answer')
+      redis.call('HDEL', turn, 'answer', 'edited')
       return settled('accepted')
     end
     if redis.call('HEXISTS', turn, 'tries') == 1 then
@@ -199,7 +203,8 @@ local at = now()
 local claims, parked = {}, {}
 local due = redis.call('ZRANGEBYSCORE', k .. 'ready', '-inf', at, 'LIMIT', 0, most)
 for _, conversation in ipairs(due) do
-  local heads = redis.pcall('ZRANGE', k .. 'lane:' .. conversation, 0, 0)
+  local lane = k .. 'lane:' .. conversation
+  local heads = redis.pcall('ZRANGE', lane, 0, 0)
   local said = redis.pcall('LRANGE', k .. 'history:' .. conversation, 0, -1)
   if heads.err or said.err then
     redis.call('ZADD', k .. 'ready', at + 3600, conversation)
@@ -216,7 +221,15 @@ for _, conversation in ipairs(due) do
       redis.call('HINCRBY', turn, 'tries', 1)
     end
     redis.call('EXPIRE', turn, turn_ttl)
-    table.insert(claims, {conversation, token, raw, id, redis.call('HGETALL', turn), said})
+    local edited = redis.call('HGET', turn, 'edited')
+    if edited then
+      redis.call('ZADD', lane, redis.call('ZSCORE', lane, raw), edited)
+      if edited ~= raw then redis.call('ZREM', lane, raw) end
+      redis.call('HDEL', turn, 'answer', 'edited')
+      raw = edited
+    end
+    local anew = redis.call('EXISTS', k .. 'anew:' .. conversation)
+    table.insert(claims, {conversation, token, raw, id, redis.call('HGETALL', turn), said, anew})
   else
     redis.call('ZREM', k .. 'ready', conversation)
     redis.call('HDEL', k .. 'owner', conversation)
@@ -252,7 +265,8 @@ return 1
 
 # `settled` lets a call that redis-py sends again, because its reply was lost, find that it was done.
 # Invariant: the history grows in the same step that takes the mention off its lane, so a retry never adds it twice.
-# Invariant: what was withdrawn, or forgotten with its conversation while it ran, does not come into the history.
+# Invariant: what was withdrawn, or forgotten with its conversation while it ran, does not come into the history. A
+# withdrawal that its worker has not heard of is told it here (2), with nothing done: what it wrote is to be removed.
 # The answer has no use after that, and does not stay.
 DONE = (
     NOW
@@ -263,20 +277,20 @@ local turn = k .. 'turn:' .. id
 if redis.call('HGET', k .. 'owner', conversation) ~= token then
   return redis.call('HGET', turn, 'settled') == token and 1 or 0
 end
+local added = 13 + 2 * tonumber(ARGV[12])
+if #ARGV >= added and redis.call('HEXISTS', turn, 'withdrawn') == 1 then return 2 end
 redis.call('HSET', turn, 'settled', token)
-redis.call('HDEL', turn, 'answer')
+redis.call('HDEL', turn, 'answer', 'edited')
 redis.call('EXPIRE', turn, turn_ttl)
 local lane, history = k .. 'lane:' .. conversation, k .. 'history:' .. conversation
 redis.call('ZREM', lane, raw)
-local added = 13 + 2 * tonumber(ARGV[12])
 for at = 13, added - 1, 2 do
   local old, new = ARGV[at], ARGV[at + 1]
   local place = new ~= '' and redis.call('LPOS', history, old)
   if place then redis.call('LSET', history, place, new) end
   if new == '' then redis.call('LREM', history, 1, old) end
 end
-local barred = redis.call('HEXISTS', turn, 'withdrawn') + redis.call('HEXISTS', turn, 'forgotten') > 0
-if #ARGV >= added and not barred then
+if #ARGV >= added and redis.call('HEXISTS', turn, 'forgotten') == 0 then
   redis.call('RPUSH', history, unpack(ARGV, added))
   local newest, kept, bytes = redis.call('LRANGE', history, -tonumber(history_max), -1), 0, 0
   for at = #newest, 1, -1 do
@@ -325,18 +339,20 @@ return 1
 """
 )
 
-# Deletes what a conversation holds. A turn that runs is left to finish, and does not come into the new history; one
-# that waits begins it.
+# Deletes what was said in a conversation. A turn that runs is left to finish, and does not come into the new history;
+# one that waits begins it. Who takes part stays known, so that follow-ups go on; and `anew` keeps the bot from reading
+# the very thread again that it was told to forget.
 FORGET = (
     NOW
     + LANE
     + """
-local k, conversation, turn_ttl = KEYS[1], unpack(ARGV)
+local k, conversation, turn_ttl, anew_ttl = KEYS[1], unpack(ARGV)
 local running, live = holder(k, conversation)
 if live and running then
   redis.call('HSET', k .. 'turn:' .. running, 'forgotten', 1)
   redis.call('EXPIRE', k .. 'turn:' .. running, turn_ttl)
 end
-return redis.call('DEL', k .. 'history:' .. conversation, k .. 'people:' .. conversation)
+redis.call('SET', k .. 'anew:' .. conversation, 1, 'EX', anew_ttl)
+return redis.call('DEL', k .. 'history:' .. conversation)
 """
 )

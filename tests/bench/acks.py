@@ -1,10 +1,10 @@
 """Measure how long Slack waits for its acknowledgements over HTTP: 50 events a second, by default for 20 seconds.
 
-    python -m tests.bench.acks [seconds]
+    python -m tests.bench.acks [seconds] [gateway|all]
 
-A gateway (`--role gateway`: it takes events, and workers elsewhere answer) with the embedded store on disk, appendfsync
-always. The fake Slack shares its process, so what is printed is more than the bot's own part. Slack gives 3 s
-(docs.slack.dev/apis/events-api, November 2026).
+By default a gateway (`--role gateway`: it takes events, and workers elsewhere answer) with the embedded store on disk,
+appendfsync always; `all` also answers, 25 mentions a second. The fakes share its process and its loop, so what is
+printed is more than the bot's own part. Slack gives 3 s (docs.slack.dev/apis/events-api, November 2026).
 """
 
 import asyncio
@@ -16,28 +16,31 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from bot import store
+from bot.process import Role
 from tests.fakes.slack import Entry, FakeSlack
 from tests.running import running, services
+from tests.unmetered import lift
 
 EVENTS_PER_S = 50
 TALKERS = 20
 
 
-async def measure(seconds: float) -> list[float]:
+async def measure(seconds: float, role: Role) -> list[float]:
     """The seconds from an event's delivery to its acknowledgement; a mention is two events."""
+    lift()
     slack = FakeSlack(rates=False, echoes=False)
-    slack.names |= {f"U{number}": f"Person {number}" for number in range(TALKERS)}
+    slack.names |= {f"U{number:02}": f"Person {number}" for number in range(TALKERS)}
     with tempfile.TemporaryDirectory() as folder:
         async with (
             store.embedded(Path(folder)) as socket,
             services(slack=slack) as outside,
-            running(outside, redis_url=f"unix://{socket}", on=["slack"], http=True, role="gateway"),
+            running(outside, redis_url=f"unix://{socket}", on=["slack"], http=True, role=role),
         ):
             began, mentions = time.monotonic(), int(seconds * EVENTS_PER_S / 2)
             async with asyncio.TaskGroup() as people:
                 for number in range(mentions):
                     await asyncio.sleep(max(0.0, began + 2 * number / EVENTS_PER_S - time.monotonic()))
-                    people.create_task(slack.mention(f"C{number % 5}", f"U{number % TALKERS}", f"question {number}"))
+                    people.create_task(slack.mention(f"C{number % 5}", f"U{number % TALKERS:02}", f"question {number}"))
             return _waits(slack.ledger)
 
 
@@ -56,7 +59,8 @@ def _waits(ledger: Iterable[Entry]) -> list[float]:
 def main() -> None:
     """Print the figures."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
-    waits = [wait * 1000 for wait in asyncio.run(measure(seconds))]
+    role: Role = "all" if "all" in sys.argv else "gateway"
+    waits = [wait * 1000 for wait in asyncio.run(measure(seconds, role))]
     p99 = quantiles(waits, n=100, method="inclusive")[98]
     print(f"{len(waits)} events at {EVENTS_PER_S}/s: acknowledged in {median(waits):.1f} ms, p99 {p99:.1f} ms")
 

@@ -16,6 +16,9 @@ from dataclasses import asdict, dataclass
 from tests.fakes.completions import DONE, FakeCompletions, Raw, Request, event
 
 NUMBER = re.compile(r"question (\d+)")
+BEGIN = "Sure, here is what I know about that, in plain words. "
+"""A whole sentence, which may be shown at once: a native stream holds back a line's first 40 characters."""
+
 END = "The end."
 """How each answer ends: a write that shows it is the last one."""
 
@@ -78,7 +81,7 @@ async def running() -> AsyncGenerator[Model]:
 
 def script(of: Script) -> Raw:
     """The bytes of an answer, made once for all requests."""
-    deltas = ["Sure! ", *("word " for _ in range(of.tokens - 2)), END]
+    deltas = [BEGIN, *("word " for _ in range(of.tokens - 2)), END]
     pieces = [event(delta) for delta in deltas]
     pieces[-1] += event(None, finish="stop") + DONE
     if not of.per_s:

@@ -84,7 +84,7 @@ class SlackStage(Stage):
         fake.ledger = Watched(lambda entry: self._happened(entry.what, entry.name, entry.fields))
 
     async def ask(self, text: str) -> str:
-        return await self._fake.mention("C1", "U1", text, order=("app_mention", "message"))
+        return await self._fake.mention("C1", "U01", text, order=("app_mention", "message"))
 
     def slow(self, latency_s: float) -> None:
         self._fake.latency_s = latency_s

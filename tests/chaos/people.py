@@ -55,10 +55,10 @@ class SlackThread:
     async def ask(self, text: str, rng: random.Random) -> str:
         known = bool(self.root and self.slack.answers(self.channel, self.root))
         if known and rng.random() < 0.3:
-            ts = await self.slack.say(self.channel, "U1", text, thread_ts=self.root)
+            ts = await self.slack.say(self.channel, "U01", text, thread_ts=self.root)
         else:
             order = rng.choice(ORDERS)
-            ts = await self.slack.mention(self.channel, "U1", text, thread_ts=self.root or None, order=order)
+            ts = await self.slack.mention(self.channel, "U01", text, thread_ts=self.root or None, order=order)
         self.root = self.root or ts
         return f"slack:{self.slack.team}:{self.channel}:{ts}"
 
@@ -110,7 +110,7 @@ def conversations(slack: FakeSlack, discord: FakeDiscord, number: int) -> list[C
         elif at % 2:
             found.append(DiscordPlace(discord, discord.create_thread(discord.channel, discord.ann), discord.ann))
         else:
-            found.append(SlackDm(slack, f"U{at}") if private else SlackThread(slack, f"C{at}"))
+            found.append(SlackDm(slack, f"U{at:02}") if private else SlackThread(slack, f"C{at}"))
     return found
 
 

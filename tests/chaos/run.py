@@ -92,7 +92,11 @@ async def run(plan: Plan, *, folder: Path) -> Outcome:
 async def _world(plan: Plan, *, folder: Path) -> AsyncGenerator[_World]:
     async with AsyncExitStack() as stack:
         faults = dict.fromkeys(
-            ("chat.postMessage", "chat.update", "chat.delete", "conversations.replies"), SLACK_FAULTS
+            (
+                *("chat.postMessage", "chat.update", "chat.delete", "conversations.replies"),
+                *("chat.startStream", "chat.appendStream", "chat.stopStream"),
+            ),
+            SLACK_FAULTS,
         )
         scale = plan.error_rate / 0.1
         chaos = {method: {fault: chance * scale for fault, chance in one.items()} for method, one in faults.items()}

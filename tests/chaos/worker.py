@@ -1,6 +1,7 @@
 """A worker process as `python -m bot run --role worker`, but with a short lease and short time limits.
 
-Neither is a setting: an operator gains nothing from them, and a run of three minutes cannot wait 30 s per kill.
+Neither is a setting: an operator gains nothing from them, and a run of three minutes cannot wait 30 s per kill. Nor has
+it the budgets of Slack's methods: all places lie in one workspace, and each run would wait for its minutes.
 """
 
 import asyncio
@@ -10,12 +11,14 @@ import signal
 from bot import app, logs, settings
 from bot.completions import Completions, Patience
 from bot.process import Bot
+from tests.unmetered import lift
 
 LEASE_S = 3.0
 PATIENCE = Patience(first_byte_s=2.0, chunk_s=2.0)
 
 
 async def _work() -> None:
+    lift()
     config = settings.load(app.ADAPTER_SETTINGS)
     core = config.core
     logs.configure(core.log_level, core.log_format, secrets=config.secrets())

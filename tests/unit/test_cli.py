@@ -337,6 +337,13 @@ def test_the_manifest_takes_the_suggested_prompts_from_the_environment_and_then_
     assert [asked[-1] for asked in app.asked if isinstance(asked, tuple)] == ["A | b\nC", "D"]
 
 
+@pytest.mark.parametrize(("value", "agent"), [("off", False), ("Off ", False), ("auto", True), ("", True)])
+def test_the_manifest_has_no_agent_view_where_the_settings_switch_it_off(value: str, agent: bool):
+    app = Stage()
+    assert main(["manifest"], app=app, environ={"SLACK_AGENT": value}) == 0
+    assert app.asked == [(None, False, agent, False, "")]
+
+
 @pytest.mark.parametrize("flag", ["--http", "--oauth"])
 @pytest.mark.parametrize(
     "host", ["bot.example.com", "http://bot.example.com", "https://", "https://[x", "https://x?a=1"]

@@ -143,7 +143,7 @@ class TestCommands:
         await office.talked(mention(2, thread="other"))
         assert await office.says("reset") == RESET
         assert await office.says("reset") == NOTHING_KEPT
-        assert await office.inbox.submit(mention(3, addressed=False)) == "ignored"
+        assert await office.inbox.submit(mention(3, addressed=False)) == "accepted"  # Ana's next question
         assert store.key("history", "fake:W:C:other") in await keys(office.redis)
 
     async def test_reset_above_the_threads_of_a_direct_message_forgets_them_all(self, office: Office) -> None:
@@ -172,6 +172,7 @@ class TestCommands:
         left = await keys(office.redis)
         assert [key for key in left if f":{ANA.id}:" in key or key.endswith(f":{ANA.id}")] == []
         assert store.key("history", "fake:W:D1") not in left
+        assert store.key("people", "fake:W:D1") not in left
         assert store.key("history", "fake:W:C:t1") in left
         assert [key for key in left if f":{BEN.id}:" in key] != []
         assert await office.redis.llen(store.key("dead")) == 0  # pyright: ignore[reportGeneralTypeIssues] -- redis-py's union

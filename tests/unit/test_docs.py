@@ -10,8 +10,28 @@ import pytest
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
+from adapters.slack.adapter import LIMITS
+from adapters.slack.answers.streaming import REASONS, STREAM_LIMITS
+from adapters.slack.api.budgets import START
+from adapters.slack.api.reading import PAGE_DISTRIBUTED
+from adapters.slack.app.manifest import EVENTS, SCOPES
+from adapters.slack.incoming.access import PERSON_KEPT_S
+from adapters.slack.incoming.commands import KNOWN
+from adapters.slack.incoming.intake import BODY_MAX_BYTES
+from adapters.slack.incoming.marks import THREAD_KEPT_S
+from adapters.slack.text.tables import COLUMNS_MAX
+from bot.answer.past import BACKFILL_MAX
+from bot.commands import HELP
+from bot.desk import COUNTS_TTL_S, FEEDBACK_TTL_S
+from bot.inbox.inbox import DEAD_MAX, HISTORY_MAX
+from bot.metrics import Metrics
+from bot.store import DEAD_TTL_S, TURN_TTL_S
+from bot.usage import USAGE_TTL_S
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+SLACK = (ROOT / "docs/slack.md").read_text()
+DAY_S = 86_400
 DOCUMENTS = [ROOT / "README.md", *ROOT.glob("[A-Z]*.md"), ROOT / "helm/README.md", *(ROOT / "docs").rglob("*.md")]
 
 SETTINGS = (
@@ -110,14 +130,97 @@ def test_commands_that_documents_name_exist() -> None:
             assert f'"{command}"' in cli, command
 
 
-def test_metrics_that_the_readme_names_exist() -> None:
-    module = importlib.import_module("bot.metrics")
-    names = {
-        sample for family in module.Metrics().registry.collect() for sample in (family.name, f"{family.name}_total")
-    }
-    named = set(re.findall(r"`(bot_\w+)`", README))
-    assert named
-    assert named <= names
+def test_flags_that_documents_name_exist() -> None:
+    cli = (ROOT / "bot/cli.py").read_text()
+    for document in DOCUMENTS:
+        for line in re.findall(r"routernesia-bot [a-z]+ (--[^`\n]*)", document.read_text()):
+            for flag in re.findall(r"--[a-z-]+", line):
+                assert f'"{flag}"' in cli, (document, flag)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_settings_that_documents_name_exist(document: Path) -> None:
+    of_settings = r"(?:SLACK|DISCORD|COMPLETIONS|REDIS|ENCRYPTION|SYSTEM|HISTORY|HTTP|WORKER|LOG)"
+    for name in re.findall(rf"`({of_settings}_[A-Z_]+)(?:=[^`]*)?`", document.read_text()):
+        assert name in table(), name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_to_a_part_of_a_page_lead_to_a_heading(document: Path) -> None:
+    for target, part in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", document.read_text()):
+        page = (document.parent / target) if target else document
+        headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+        assert part in {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}, part
+
+
+def test_the_readme_names_every_metric_and_no_other() -> None:
+    families = Metrics().registry.collect()
+    names = {f"{one.name}_total" if one.type == "counter" else one.name for one in families}
+    listed = README.partition("<!-- metrics -->")[2].partition("\n\n")[0]
+    assert sorted(re.findall(r"`(bot_\w+)`", listed)) == sorted(names)
+    assert set(re.findall(r"`(bot_\w+)`", README)) == names
+
+
+def test_the_page_on_slack_names_every_command_and_no_other() -> None:
+    commands = KNOWN | {"ask", "stop"}
+    assert set(re.findall(r"^\| `/routernesia ([a-z]+)[^|]*\|", SLACK, re.MULTILINE)) == commands
+    assert set(re.findall(r"^- `([a-z]+)`", HELP, re.MULTILINE)) == commands
+
+
+def test_the_page_on_slack_names_every_scope_and_event_and_no_other() -> None:
+    listed = SLACK.partition("## What each right is for")[2].partition("`doctor` compares")[0]
+    rows = "".join(re.findall(r"^\| (`[^|]+)\|", listed, re.MULTILINE))
+    assert set(re.findall(r"`([^`]+)`", rows)) == {*SCOPES, *EVENTS}
+
+
+def test_the_page_on_slack_explains_every_reason_not_to_stream() -> None:
+    listed = SLACK.partition("| reason | means |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`[^|]+)\|", listed, re.MULTILINE)))) == REASONS
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        f"{STREAM_LIMITS.text_max:,} bytes",
+        f"after {STREAM_LIMITS.open_s // 60:.0f} minutes {STREAM_LIMITS.open_s % 60:.0f} seconds",
+        f"an edit every {LIMITS.edit_every_s:.0f} seconds at most",
+        f"longer than {LIMITS.text_max:,} characters",
+        f"more than {LIMITS.parts_max} messages ends in a file",
+        f"at most {START.rate.most_in_a_minute:.0f} in any minute",
+        f"({START.rate.burst} at once, then {START.rate.per_minute:.0f} a minute)",
+        f"the {BACKFILL_MAX} latest",
+        f"the first {PAGE_DISTRIBUTED} of the thread",
+        f"more than {COLUMNS_MAX} columns",
+        f"a body over {BODY_MAX_BYTES >> 20} MiB is answered 413",
+        f"of a person for {PERSON_KEPT_S / 60:.0f} minutes",
+        f"used, in numbers | {USAGE_TTL_S // DAY_S} days",
+        f"given up | {DEAD_TTL_S // DAY_S} days, at most {DEAD_MAX:,}",
+        f"duplicates | {TURN_TTL_S // 3600} hours",
+        f"| {FEEDBACK_TTL_S // DAY_S} days; how many there were of each, without persons, {COUNTS_TTL_S // DAY_S} days",
+        f"takes part in a thread, ids | {THREAD_KEPT_S / DAY_S:.0f} days",
+        f"last answer (720: a month), at most {HISTORY_MAX} messages",
+    ],
+)
+def test_numbers_on_the_page_on_slack_are_those_of_the_code(claim: str) -> None:
+    assert claim in " ".join(SLACK.split())
+
+
+def test_the_architecture_names_every_part_of_the_core_and_every_folder_of_the_adapters() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    inside = [*(ROOT / "bot").glob("*.py"), *(ROOT / "bot/answer").glob("*.py"), *(ROOT / "bot/inbox").glob("*.py")]
+    files = [one for one in inside if not one.name.startswith("__")]
+    folders = [one.parent for one in [*(ROOT / "bot").rglob("__init__.py"), *(ROOT / "adapters").rglob("__init__.py")]]
+    named = {*re.findall(r"`([\w./-]+?)/?`", page)}
+    known_by_their_files = {"bot", "bot/answer", "bot/inbox", "adapters", "adapters/slack"}
+    wanted = {str(one.relative_to(ROOT)) for one in (*files, *folders)} - known_by_their_files
+    assert wanted - named == set()
+
+
+def test_the_architecture_names_the_modules_that_adapters_may_import() -> None:
+    rules = (ROOT / "pyproject.toml").read_text()
+    allowed = set(re.findall(r'"adapters\.\*\* -> bot\.(\w+)"', rules))
+    [said] = re.findall(r"of the core, only (.+?)\.", (ROOT / "ARCHITECTURE.md").read_text(), re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", said)) == allowed
 
 
 def test_decisions_are_numbered_without_gaps_and_headed_by_their_number() -> None:

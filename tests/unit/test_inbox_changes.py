@@ -147,8 +147,39 @@ class TestTheMentionThatRuns:
         assert await inbox.submit(deleted(mention(1))) == "accepted"
         assert await inbox.renew([running]) == []
         assert running.withdrawn
-        await inbox.done(running, [Message("user", ANA, "too late", "1", 1.0)])
+        assert not await inbox.done(running, [Message("user", ANA, "too late", "1", 1.0)])
+        assert await inbox.done(running)
         assert await remembered(inbox) == []
+
+    async def test_that_nobody_told_of_its_deletion_learns_it_when_it_settles(self, inbox: Inbox) -> None:
+        await inbox.submit(mention(1))
+        running = await claim_one(inbox)
+        await inbox.submit(deleted(mention(1)))
+        assert not await inbox.done(running, [Message("user", ANA, "too late", "1", 1.0)])
+        assert running.withdrawn
+        assert not running.settled
+        assert await inbox.renew([running]) == []
+        assert await inbox.done(running)
+        assert await nothing_waits(inbox)
+
+    @pytest.mark.parametrize("fails", [True, False], ids=["put back", "lease lapsed"])
+    async def test_and_was_edited_meanwhile_is_answered_as_it_reads_then_should_it_be_tried_again(
+        self, inbox: Inbox, redis: Redis, fails: bool
+    ) -> None:
+        await inbox.submit(mention(1, text="old"))
+        await inbox.submit(mention(2))
+        running = await claim_one(inbox)
+        await inbox.note_answer(running, "An answer to the old text.")
+        await inbox.submit(edited(mention(1), "new"))
+        await (inbox.again(running, delay_s=0) if fails else lapse(redis, running))
+        again = await claim_one(inbox)
+        assert again.mention
+        assert (again.mention.text, again.answer) == ("new", None)
+        with pytest.raises(LeaseLost):
+            await inbox.note_answer(running, "too late")
+        await inbox.done(again, [Message("user", ANA, "new", "1", 1.0)])
+        await follow(inbox)
+        assert await remembered(inbox) == ["new"]
 
     async def test_is_recognised_although_an_older_one_stands_before_it_in_the_lane(self, inbox: Inbox) -> None:
         await inbox.submit(mention(2))

@@ -44,6 +44,7 @@ class Lane:
     stopped: set[int] = field(default_factory=set[int])
     withdrawn: set[int] = field(default_factory=set[int])
     gone: set[int] = field(default_factory=set[int])
+    edited: str = ""  # how the mention in work reads by now
     holder: Claim | None = None
     held: float = 0.0
     put_back_until_due: bool = False
@@ -128,6 +129,7 @@ class InboxMachine(RuleBasedStateMachine):
             state.waiting[at] = behind
         elif now is not None and state.running == state.waiting[score]:
             state.waiting[at] = behind
+            state.edited = now.text
         elif now is not None:
             state.waiting[score] = Entry(number, "mention", now.text)
         elif number in state.tried:
@@ -181,6 +183,7 @@ class InboxMachine(RuleBasedStateMachine):
         if state.holder is None:
             return
         entry = state.waiting.pop(state.held)
+        state.edited = ""
         claim = state.holder
         if claim.change:
             self.wait_for(self.inbox.done(claim, revisions=history.revised(claim.lines, claim.change)))
@@ -189,9 +192,13 @@ class InboxMachine(RuleBasedStateMachine):
             elif entry.number in state.history:
                 state.history[entry.number] = entry.text
         else:
-            self.wait_for(self.inbox.done(claim, [_said(lane, entry)]))
+            withdrawn = entry.number in state.withdrawn
+            assert self.wait_for(self.inbox.done(claim, [_said(lane, entry)])) != withdrawn
+            if withdrawn:
+                assert claim.withdrawn
+                assert self.wait_for(self.inbox.done(claim))
             state.answered.append(entry.number)
-            if entry.number not in state.withdrawn:
+            if not withdrawn:
                 state.history[entry.number] = entry.text
         self._let_go(state)
 
@@ -254,7 +261,9 @@ class InboxMachine(RuleBasedStateMachine):
     def _let_go(self, state: Lane) -> None:
         if state.holder is not None:
             self.stale.append(state.holder)
-        state.holder = None
+        if state.edited:
+            state.waiting[state.held] = replace(state.waiting[state.held], text=state.edited)
+        state.edited, state.holder = "", None
 
     @invariant()
     def the_lanes_in_redis_are_those_of_the_model(self) -> None:

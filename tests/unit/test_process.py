@@ -69,6 +69,24 @@ async def test_an_adapter_that_crashes_is_started_again_and_harms_no_other(
     assert "canary" not in str(record.__dict__)
 
 
+async def test_a_platform_that_ends_with_a_note_still_finds_the_store(tmp_path: Path) -> None:
+    class Noting(Listening):
+        noted = ""
+
+        def use(self, services: Services) -> None:
+            self.services = services
+
+        async def aclose(self) -> None:
+            shared = self.services.shared
+            await shared.put("last:words", "bye", tenant="T1", ttl_s=60)
+            self.noted = await shared.get("last:words", tenant="T1") or ""
+
+    platform = Noting("noting")
+    async with serving("", platform, DATA_DIR=str(tmp_path)):
+        await until(lambda: platform.submits)
+    assert platform.noted == "bye"
+
+
 async def test_the_bot_ends_when_every_platform_refuses_and_says_why_for_each(valkey_url: str, redis: Redis) -> None:
     one, other = Listening("one", ConfigError("ONE_TOKEN is wrong")), Listening("other", ConfigError("OTHER is wrong"))
     with pytest.raises(ConfigError) as refused:

@@ -7,8 +7,8 @@ import pytest
 
 from bot.answer.attached import FILE_MAX, IN_FILE, TOO_MANY_PARTS
 from bot.answer.ledger import FILE_PART
-from bot.errors import Ambiguous, Forbidden, Unreachable
-from bot.events import Delta
+from bot.errors import Ambiguous, Forbidden, RateLimited, Unreachable
+from bot.events import Delta, Mention
 from bot.platform import Limits, StreamLimits
 from tests.fakes.platform import Applied, FakePlatform, FakeStreams, FakeUploads
 from tests.replies import answered, deltas, reply_on, shown, times
@@ -31,6 +31,21 @@ def test_the_last_live_message_grows_those_before_it_are_full_and_in_the_end_one
     assert by_message["m0"][-1] == "full"
     assert by_message["m4"][-1] == "last"
     assert list(platform.stages.values()) == ["full"] * 4 + ["last"]
+
+
+def test_a_message_that_is_full_while_the_answer_grows_is_not_written_again() -> None:
+    text = (
+        "Look:\n\n```python\n"
+        + "print('a line of code')\n" * 30
+        + "```\n\n"
+        + "| a | b |\n|---|---|\n"
+        + "| c | d |\n" * 40
+    )
+    platform = in_stages()
+    reply, _ = run(answered(platform, [piece for line in text.splitlines() for piece in (line + "\n", 1.0)]))
+    full = [write.message_id for write in platform.writes if write.stage == "full"]
+    assert len(full) > 8
+    assert full == [reply.first_id, *reply.more_ids][:-1]
 
 
 def test_a_message_whose_stage_changed_is_written_once_more() -> None:
@@ -181,6 +196,26 @@ def test_messages_of_a_longer_earlier_attempt_are_removed_and_not_named() -> Non
         await reply.finish("new", deadline=2000)
         assert platform.messages == {"a": "new"}
         assert (reply.first_id, reply.more_ids) == ("a", ())
+
+    run(test())
+
+
+def test_a_message_too_many_that_cannot_be_removed_now_is_removed_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        platform = FakePlatform(messages={"a": "old", "b": "old, too"})
+        refusals = [RateLimited("x", retry_after_s=3)]
+        removed = platform.delete
+
+        async def delete(one: Mention, message_id: str) -> None:
+            if refusals:
+                raise refusals.pop()
+            await removed(one, message_id)
+
+        monkeypatch.setattr(platform, "delete", delete)
+        reply = reply_on(platform, parts={0: "a", 1: "b"}, recover=True)
+        await reply.finish("new", deadline=2000)
+        assert platform.messages == {"a": "new"}
+        assert reply.more_ids == ()
 
     run(test())
 

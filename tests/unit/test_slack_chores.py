@@ -71,6 +71,23 @@ async def test_a_chore_that_fails_says_so_and_hurts_nobody(caplog: pytest.LogCap
     assert "secret" not in caplog.text
 
 
+async def test_many_chores_leave_room_for_what_must_end(caplog: pytest.LogCaptureFixture) -> None:
+    chores, done = Chores(), asyncio.Event()
+
+    async def endless() -> None:
+        await asyncio.Event().wait()
+
+    async def end() -> None:
+        done.set()
+
+    for _ in range(300):
+        chores.begin(endless(), name="title")
+    assert "slack_chore_left_out" in caplog.text
+    chores.begin(end(), name="session", ends=True)
+    await done.wait()
+    await chores.aclose()
+
+
 async def test_chores_end_with_their_workspace() -> None:
     chores, begun = Chores(), asyncio.Event()
     ended: list[bool] = []

@@ -10,7 +10,7 @@ from adapters.slack.incoming.buttons import note, noted
 from adapters.slack.incoming.commands import spoken
 from adapters.slack.incoming.home import home, mrkdwn
 from adapters.slack.payloads.fields import Json
-from adapters.slack.payloads.interactions import Form, Press, Shortcut, Slash, interaction, is_interaction, team
+from adapters.slack.payloads.interactions import Form, Press, Shortcut, Slash, interaction, is_interaction, stands, team
 from bot.events import Author, Place
 
 ANA = Author("U1", "ana", team="T1")
@@ -158,9 +158,17 @@ def test_no_payload_makes_the_parser_fail(whole: Json, data: st.DataObject) -> N
     assert found is None or found.source.actor.id
 
 
-@given(st.builds(Place, st.just("slack"), st.just("T1"), st.text(), st.none() | st.text(min_size=1), st.just("thread")))
+_IDS = st.text("CDG0123", min_size=1)
+
+
+@given(st.builds(stands, st.just("T1"), _IDS, st.none() | st.text("0123.", min_size=1)))
 def test_a_place_comes_back_from_a_form_as_it_went_in(place: Place) -> None:
     assert noted("T1", note(place, "1.2")) == (place, "1.2")
+
+
+def test_a_note_cannot_call_a_channel_a_direct_conversation_which_nobody_else_would_read() -> None:
+    said = '{"channel": "C1", "thread": "1.2", "kind": "dm", "ts": "1.2"}'
+    assert noted("T1", said) == (Place("slack", "T1", "C1", "1.2", "thread"), "1.2")
 
 
 @pytest.mark.parametrize("odd", ["", "odd", "[1]", '{"ts": 1}', '{"kind": "moon"}'])

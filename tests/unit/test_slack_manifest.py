@@ -19,7 +19,7 @@ from bot.errors import ConfigError
 Json = dict[str, Any]
 
 URL = "https://bot.example.com"
-AGENT_EVENTS = {"agent_session_stopped", "agent_session_title_changed", "app_context_changed"}
+AGENT_EVENTS = {"agent_session_stopped", "agent_session_title_changed"}
 OAUTH_EVENTS = {"app_uninstalled", "tokens_revoked"}
 FULL = tuple(Prompt("t" * 75, "m" * 1_000) for _ in range(4))
 

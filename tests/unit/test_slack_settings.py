@@ -63,7 +63,8 @@ def test_the_environment_is_read_in_any_case_and_blank_means_unset(monkeypatch: 
         ({**OAUTH, "slack_client_id": "canary", "slack_app_token": APP}, "SLACK_CLIENT_ID must be two numbers"),
         ({**OAUTH, "slack_client_secret": "xoxb-canary", "slack_app_token": APP}, "SLACK_CLIENT_SECRET looks like"),
         ({**OAUTH, "slack_bot_token": BOT, "slack_app_token": APP}, "SLACK_BOT_TOKEN and SLACK_CLIENT_ID are both set"),
-        ({**OAUTH, "slack_public_url": "", "slack_app_token": APP}, "SLACK_CLIENT_ID needs SLACK_PUBLIC_URL"),
+        ({**OAUTH, "slack_app_token": APP}, "SLACK_APP_TOKEN and SLACK_CLIENT_ID are both set"),
+        ({**OAUTH, "slack_public_url": "", "slack_signing_secret": SECRET}, "SLACK_CLIENT_ID needs SLACK_PUBLIC_URL"),
         (OAUTH, "SLACK_CLIENT_ID is set but no way to receive events"),
         ({"slack_public_url": "http://canary.org"}, "SLACK_PUBLIC_URL must be"),
         ({"slack_public_url": "https://canary.org/slack"}, "SLACK_PUBLIC_URL must be"),
@@ -101,13 +102,11 @@ def test_the_api_url_always_ends_with_a_slash() -> None:
     assert made(slack_api_url="http://127.0.0.1:1/api").slack_api_url == "http://127.0.0.1:1/api/"
 
 
-def test_with_oauth_slack_is_on_without_a_bot_token() -> None:
-    over_http, over_sockets = made(**OAUTH, slack_signing_secret=SECRET), made(**OAUTH, slack_app_token=APP)
-    assert over_http.enabled
-    assert over_http.oauth
-    assert (over_http.mode, over_sockets.mode) == ("http", "socket")
+def test_with_oauth_slack_is_on_without_a_bot_token_and_over_http() -> None:
+    settings = made(**OAUTH, slack_signing_secret=SECRET)
+    assert (settings.enabled, settings.oauth, settings.mode) == (True, True, "http")
     assert not made(slack_bot_token=BOT, slack_app_token=APP).oauth
-    assert "canary" not in repr(over_http)
+    assert "canary" not in repr(settings)
 
 
 def test_the_public_address_is_kept_without_a_slash_at_its_end() -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -12,6 +13,7 @@ from bot.answer import marks
 from bot.answer.turn import Means
 from bot.errors import Forbidden, RateLimited, StoreError, Unreachable
 from bot.events import Author, Message
+from bot.inbox.claim import Claim
 from bot.inbox.forgetting import Forgetting
 from bot.shared import RedisShared
 from tests.core import Bench, core, lane_is_empty, working
@@ -165,6 +167,23 @@ class TestADeletedQuestion:
         await bench.answer()
         assert bench.platform.messages == {}
 
+    async def test_of_which_no_one_heard_has_its_answer_removed_when_that_is_settled(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        whole = bench.inbox.done
+
+        async def done(claim: Claim, *given: Any, **more: Any) -> bool:
+            monkeypatch.undo()
+            await bench.inbox.submit(deleted(mention(1)))
+            return await whole(claim, *given, **more)
+
+        monkeypatch.setattr(bench.inbox, "done", done)
+        await bench.ask(mention(1))
+        assert bench.platform.messages == {}
+        assert bench.metrics.registry.get_sample_value(*WITHDRAWN) == 1
+        assert await lane_is_empty(bench)
+        assert await remembered(bench) == []
+
     async def test_that_was_answered_is_forgotten_with_its_answer_and_nothing_is_posted(self, bench: Bench) -> None:
         await bench.ask(mention(1, text="question"))
         before = dict(bench.platform.messages)
@@ -267,6 +286,18 @@ class TestAnAnswerAskedForAnew:
         assert bench.server.requests == []
         assert bench.failed("forgotten") == 1
 
+    async def test_leaves_the_old_one_as_it_was_where_it_is_stopped_before_its_first_word(self, bench: Bench) -> None:
+        bench.server.answers = [Text("First.")]
+        await bench.ask(mention(1))
+        bench.server.answers = [Raw(first_after_s=60)]
+        async with working(bench):
+            await bench.inbox.submit(replace(mention(50, text=""), message_id="m0", replaces="m0"))
+            await until(lambda: bench.server.open_now)
+            await bench.inbox.submit(stop())
+            await until(lambda: bench.answered("stopped"))
+        assert shown(bench) == "First."
+        assert (await remembered(bench))[-1] == "First."
+
     async def test_comes_back_where_the_model_refuses_and_says_so(self, bench: Bench) -> None:
         bench.server.answers = [Text("First.")]
         await bench.ask(mention(1, text="one?"))
@@ -356,6 +387,19 @@ async def test_a_conversation_that_is_forgotten_while_it_is_answered_stays_forgo
         await Forgetting(redis).conversation("fake:W:C:t1")
         await until(lambda: bench.answered() + bench.answered("interrupted") == 2)
     assert await remembered(bench) == []
+
+
+async def test_a_thread_that_was_forgotten_is_not_read_again_and_its_follow_ups_go_on(
+    bench: Bench, redis: Redis
+) -> None:
+    bench.platform.earlier = [Message("user", ANA, "before", "0", 0.0)]
+    await bench.ask(mention(1))
+    assert await Forgetting(redis).conversation("fake:W:C:t1")
+    bench.server.answers = [Text("Anew.")]
+    await bench.ask(mention(2, text="and now?", addressed=False))
+    assert [line["content"] for line in bench.server.requests[-1].messages[1:]] == ["and now?"]
+    await bench.ask(replace(mention(3, text="summarize"), private=True))
+    assert "before" in json.dumps(bench.server.requests[-1].messages)
 
 
 async def test_what_the_model_service_does_is_known_afterwards(bench: Bench) -> None:

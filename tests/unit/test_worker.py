@@ -12,9 +12,10 @@ from bot import store
 from bot.errors import Overloaded, StoreError
 from bot.inbox.claim import Claim
 from bot.inbox.inbox import Inbox
+from bot.inbox.signals import Signal
 from bot.metrics import Metrics
 from bot.worker import Worker
-from tests.mentions import mention
+from tests.mentions import ANA, mention
 from tests.until import until
 
 Handle = Callable[[Claim], Awaitable[None]]
@@ -198,6 +199,36 @@ async def test_a_mention_cut_off_while_it_is_put_back_is_put_back_at_once(
         await worker.drain(0)
     claims, _ = await inbox.claim(10)
     assert [(claim.tries, claim.again) for claim in claims] == [(1, 1)]
+
+
+async def test_a_stop_that_overtakes_the_claim_of_its_mention_is_not_missed(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Callable[[Signal], None]] = []
+    given_out, stopped = inbox.claim, asyncio.Event()
+
+    async def hear(tell: Callable[[Signal], None]) -> None:
+        heard.append(tell)
+        await asyncio.Event().wait()
+
+    async def claim(most: int) -> tuple[list[Claim], float | None]:
+        claims = await given_out(most)
+        for one in claims[0]:
+            heard[0](Signal(one.conversation, one.event_id, ANA, withdrawn=False))
+        return claims
+
+    async def handle(claim: Claim) -> None:
+        claim.ended = stopped.set
+        if claim.stopped:
+            stopped.set()
+        await stopped.wait()
+        await inbox.done(claim)
+
+    monkeypatch.setattr(inbox, "hear", hear)
+    monkeypatch.setattr(inbox, "claim", claim)
+    await inbox.submit(mention(1))
+    async with working(inbox, handle):
+        await until(stopped.is_set)
 
 
 async def test_leases_are_renewed_while_a_mention_runs(redis: Redis) -> None:

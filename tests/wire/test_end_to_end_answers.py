@@ -15,10 +15,13 @@ from tests.until import until
 
 LIMITS = {"slack": 4_000, "discord": 2_000}
 
+RUNGS: list[tuple[Name, str]] = [("slack", "auto"), ("slack", "off"), ("discord", "off")]
+"""The platform, and whether its answers are streamed natively."""
+
 
 async def _ask(outside: Services, name: Name) -> str:
     if name == "slack":
-        return await outside.slack.mention("C1", "U1", "relativity?")
+        return await outside.slack.mention("C1", "U01", "relativity?")
     return outside.discord.mention(outside.discord.channel, outside.discord.ann, "relativity?")
 
 
@@ -29,10 +32,9 @@ def _answer(outside: Services, name: Name, asked: str) -> list[str]:
 
 
 def _writes(outside: Services, name: Name) -> list[str]:
-    """Every text that was ever shown."""
+    """Every text that was ever posted or edited."""
     if name == "slack":
-        methods = ("chat.postMessage", "chat.update", "chat.startStream", "chat.appendStream")
-        calls = [call for method in methods for call in outside.slack.calls(method)]
+        calls = [*outside.slack.calls("chat.postMessage"), *outside.slack.calls("chat.update")]
         return [call.get("markdown_text") or call["text"] for call in calls]
     return [entry["body"]["content"] for entry in outside.discord.entries("post", "edit")]
 
@@ -51,13 +53,14 @@ def _cut(text: str, how: str, rng: random.Random) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("how", ["letters", "at once", "pieces"])
-@pytest.mark.parametrize("name", ["slack", "discord"])
+@pytest.mark.parametrize(("name", "streaming"), RUNGS)
 async def test_the_documented_answer_at_6000_characters_arrives_whole(
-    valkey_url: str, redis: Redis, name: Name, how: str
+    valkey_url: str, redis: Redis, name: Name, streaming: str, how: str
 ) -> None:
     text = sample()
     deltas = _cut(text, how, random.Random(7))
-    async with services() as outside, running(outside, redis_url=valkey_url, on=[name]) as bot:
+    options: dict[str, Any] = {"slack": {"slack_streaming": streaming}}
+    async with services() as outside, running(outside, redis_url=valkey_url, on=[name], **options) as bot:
         outside.completions.answers = [Text(deltas=deltas, tokens_per_s=len(deltas) / 2)]
         asked = await _ask(outside, name)
         await until(lambda: bot.answered == 1)
@@ -66,10 +69,15 @@ async def test_the_documented_answer_at_6000_characters_arrives_whole(
         assert len(text) >= 6_000
         assert marks("\n".join(parts)) == marks(text)
         assert _core("".join(parts), name) == _core(text, name)
-        assert all(utf16_length(part) <= LIMITS[name] for part in parts)
         assert all(fences_are_closed(part) for part in parts)
-        # Every state on the way was well formed too.
+        # Every state on the way was well formed too; of a stream only its end is, and it was not refused once.
         assert all(utf16_length(one) <= LIMITS[name] and fences_are_closed(one) for one in _writes(outside, name))
+        streamed = outside.slack.counts()["chat.startStream"]
+        assert bool(streamed) == (streaming == "auto")
+        # Several parts at once are more than a channel takes in a second: Slack says so, and is obeyed.
+        assert {one.fields["error"] for one in outside.slack.entries("call")} <= {"", "ratelimited"}
+        assert all(len(part.encode()) <= 9_000 for part in parts)
+        assert streamed or all(utf16_length(part) <= LIMITS[name] for part in parts)
 
 
 def _core(text: str, name: Name) -> str:
@@ -101,9 +109,9 @@ async def test_the_thoughts_of_a_reasoning_model_are_never_shown_nor_remembered(
     async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
         thought = Text(deltas=("<th", "ink>sec", "ret plan</thi", "nk>\n\nIt is ", "four."))
         outside.completions.answers = [thought, Text("Yes.")]
-        ts = await outside.slack.mention("C1", "U1", "2 + 2?")
+        ts = await outside.slack.mention("C1", "U01", "2 + 2?")
         await until(lambda: bot.answered == 1)
-        await outside.slack.say("C1", "U1", "sure?", thread_ts=ts)
+        await outside.slack.say("C1", "U01", "sure?", thread_ts=ts)
         await until(lambda: bot.answered == 2)
         assert _answer(outside, "slack", ts) == ["It is four.", "Yes."]
         assert not [text for text in _writes(outside, "slack") if "secret" in text]
@@ -114,7 +122,7 @@ async def test_the_thoughts_of_a_reasoning_model_are_never_shown_nor_remembered(
 async def test_an_answer_that_the_model_cut_off_says_so(valkey_url: str, redis: Redis, finish: str) -> None:
     async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
         outside.completions.answers = [Text("The first half of a", finish=finish)]
-        ts = await outside.slack.mention("C1", "U1", "a story")
+        ts = await outside.slack.mention("C1", "U01", "a story")
         await until(lambda: bot.answered == 1)
         (answer,) = _answer(outside, "slack", ts)
         assert re.fullmatch(r"The first half of a\n\n\*\((Cut off|Stopped).*\)\*", answer)

@@ -21,7 +21,7 @@ async def test_a_slack_event_five_times_at_once_and_once_later_gets_one_answer(
 ) -> None:
     async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"], http=http) as bot:
         slack = outside.slack
-        ts = slack.store("C1", "U1", f"<@{slack.bot_user}> hello")
+        ts = slack.store("C1", "U01", f"<@{slack.bot_user}> hello")
         await asyncio.gather(*(slack.resend("C1", ts, form="app_mention") for _ in range(5)))
         await until(lambda: bot.answered == 1 and bot.duplicates == 4)
         await slack.resend("C1", ts)
@@ -37,8 +37,8 @@ async def test_both_forms_of_a_slack_mention_in_any_order_get_one_answer(
     valkey_url: str, redis: Redis, order: tuple[Form, Form], in_thread: bool
 ) -> None:
     async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
-        root = outside.slack.store("C1", "U2", "a thread") if in_thread else None
-        ts = await outside.slack.mention("C1", "U1", "hello", thread_ts=root, order=order)
+        root = outside.slack.store("C1", "U02", "a thread") if in_thread else None
+        ts = await outside.slack.mention("C1", "U01", "hello", thread_ts=root, order=order)
         await until(lambda: bot.answered == 1 and bot.duplicates == 1)
         assert len(outside.slack.answers("C1", root or ts)) == 1
 
@@ -61,7 +61,7 @@ async def test_a_slack_post_whose_outcome_is_unclear_makes_one_message(
 ) -> None:
     async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
         outside.slack.fail("chat.postMessage", fault)
-        ts = await outside.slack.mention("C1", "U1", "hello")
+        ts = await outside.slack.mention("C1", "U01", "hello")
         await until(lambda: bot.answered == 1)
         (answer,) = outside.slack.answers("C1", ts)
         assert answer["text"].startswith("You said")
@@ -92,7 +92,7 @@ async def test_without_redis_nothing_is_acknowledged_and_slack_sends_it_again(tm
     ):
         # Refuses every write, as a full disk or memory would.
         await client.config_set("maxmemory", "1")
-        ts = await slack.mention("C1", "U1", "hello", order=("app_mention",))
+        ts = await slack.mention("C1", "U01", "hello", order=("app_mention",))
         await until(lambda: slack.entries("refused"))
         assert not slack.entries("ack")
         await client.config_set("maxmemory", "0")
@@ -106,7 +106,7 @@ async def test_what_was_accepted_is_what_was_answered_and_what_failed(valkey_url
         outside.completions.error_rate = 0.2
         outside.completions.default = always(Text("It is so. And so on."))
         for number in range(40):
-            await outside.slack.mention(f"C{number % 10}", "U1", "hello")
+            await outside.slack.mention(f"C{number % 10}", "U01", "hello")
             outside.discord.mention(outside.discord.channel, outside.discord.ann, "hello")
         await until(lambda: bot.accepted == 80 == bot.settled, within_s=40)
         assert (await redis.llen(store.key("dead"))) == bot.failed  # pyright: ignore[reportGeneralTypeIssues] -- redis-py's union

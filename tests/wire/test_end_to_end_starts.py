@@ -19,7 +19,7 @@ async def test_a_platform_that_fails_at_login_is_tried_again_and_leaves_nothing_
         outside.discord.fail(503, method="GET", path="/users/@me")
         outside.discord.fail(503, method="GET", path="/oauth2/applications/@me")
         async with running(outside, redis_url=valkey_url) as bot:
-            ts = await outside.slack.mention("C1", "U1", "hello")
+            ts = await outside.slack.mention("C1", "U01", "hello")
             outside.discord.mention(outside.discord.channel, outside.discord.ann, "hello")
             await until(lambda: bot.answered == 2)
             assert len(outside.slack.answers("C1", ts)) == 1
@@ -34,7 +34,7 @@ async def test_work_that_waits_is_not_touched_before_its_platform_is_there(
     async with services() as outside:
         async with running(outside, redis_url=valkey_url, role="gateway") as gateway:
             for number in range(3):
-                await outside.slack.mention(f"C{number}", "U1", "hello")
+                await outside.slack.mention(f"C{number}", "U01", "hello")
             outside.discord.mention(outside.discord.channel, outside.discord.ann, "hello")
             await until(lambda: gateway.accepted == 4)
         outside.slack.latency_s = 0.2

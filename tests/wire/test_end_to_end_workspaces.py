@@ -33,7 +33,7 @@ async def test_every_workspace_is_answered_by_its_own_bot_and_the_store_tells_no
             assert (await slack.install(bot.url, team=team, org=org)).status == 200
         for number in range(5):
             for team, channel in TEAMS.items():
-                await slack.mention(channel, f"U{team}", f"{number}: {SECRET}?")
+                await slack.mention(channel, f"U0{team}", f"{number}: {SECRET}?")
             if number == 2:
                 slack.expire_tokens()
         await until(lambda: bot.settled == 20)

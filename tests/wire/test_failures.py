@@ -68,7 +68,7 @@ async def test_a_passing_failure_is_not_seen(valkey_url: str, redis: Redis, name
     options: dict[str, Any] = {"patience": HASTE, "sleep": at_once}
     async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"], **options) as bot:
         outside.completions.answers = [PASSING[name], Text(FINE)]
-        ts = await outside.slack.mention("C1", "U1", "how are you?")
+        ts = await outside.slack.mention("C1", "U01", "how are you?")
         await until(lambda: bot.settled)
         assert [one["text"] for one in outside.slack.answers("C1", ts)] == [FINE]
         assert (bot.answered, bot.failed) == (1, 0)
@@ -80,7 +80,7 @@ async def test_a_lasting_failure_ends_with_a_plain_sentence(valkey_url: str, red
     options: dict[str, Any] = {"patience": HASTE, "sleep": at_once, "mention_deadline_seconds": 1.5}
     async with services() as outside, running(outside, redis_url=valkey_url, **options) as bot:
         outside.completions.default = always(answer)
-        ts = await outside.slack.mention("C1", "U1", "how are you?")
+        ts = await outside.slack.mention("C1", "U01", "how are you?")
         outside.discord.mention(outside.discord.channel, outside.discord.ann, "how are you?")
         await until(lambda: bot.settled == 2)
         (slack,) = outside.slack.answers("C1", ts)
@@ -95,7 +95,7 @@ async def test_a_broken_answer_is_shown_as_interrupted(valkey_url: str, redis: R
     half = Raw(text_events("The first half. ", "And then", finish=None), ending="cut" if ending == "cut" else "hang")
     async with services() as outside, running(outside, redis_url=valkey_url, patience=HASTE) as bot:
         outside.completions.answers = [half, half]
-        ts = await outside.slack.mention("C1", "U1", "a story")
+        ts = await outside.slack.mention("C1", "U01", "a story")
         outside.discord.mention(outside.discord.channel, outside.discord.ann, "a story")
         await until(lambda: bot.settled == 2)
         expected = f"The first half. And then\n\n{INTERRUPTED}"
@@ -107,7 +107,7 @@ async def test_a_refused_key_is_not_tried_again_for_a_minute(valkey_url: str, re
     async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
         outside.completions.key = "another"
         for number in range(3):
-            await outside.slack.mention(f"C{number}", "U1", "hello")
+            await outside.slack.mention(f"C{number}", "U01", "hello")
             await until(lambda number=number: bot.failed == number + 1)
         assert len(outside.completions.requests) == 1
         assert all(len(outside.slack.answers(f"C{number}")) == 1 for number in range(3))
@@ -116,16 +116,16 @@ async def test_a_refused_key_is_not_tried_again_for_a_minute(valkey_url: str, re
 async def test_a_422_is_asked_once_more_without_stream_and_then_no_more(valkey_url: str, redis: Redis) -> None:
     async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
         outside.completions.default = always(status(422))
-        await outside.slack.mention("C1", "U1", "hello")
+        await outside.slack.mention("C1", "U01", "hello")
         await until(lambda: bot.failed == 1)
         assert [one.body.get("stream") for one in outside.completions.requests] == [True, None]
 
 
 async def test_a_prompt_that_is_too_long_is_sent_once_more_and_shorter(valkey_url: str, redis: Redis) -> None:
     async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"], context_tokens=2000) as bot:
-        ts = await outside.slack.mention("C1", "U1", "word " * 400)
+        ts = await outside.slack.mention("C1", "U01", "word " * 400)
         await until(lambda: bot.answered == 1)
-        await outside.slack.say("C1", "U1", "word " * 400, thread_ts=ts)
+        await outside.slack.say("C1", "U01", "word " * 400, thread_ts=ts)
         await until(lambda: bot.answered == 2)
 
         def short_only(request: Request) -> Answer:
@@ -133,7 +133,7 @@ async def test_a_prompt_that_is_too_long_is_sent_once_more_and_shorter(valkey_ur
             return Text(FINE) if fits else status(400, code="context_length_exceeded")
 
         outside.completions.answers = short_only
-        await outside.slack.say("C1", "U1", "and now?", thread_ts=ts)
+        await outside.slack.say("C1", "U01", "and now?", thread_ts=ts)
         await until(lambda: bot.settled == 3)
         assert outside.slack.answers("C1", ts)[-1]["text"] == FINE
 
@@ -171,16 +171,16 @@ async def test_no_output_holds_a_key_a_token_or_what_people_said(
             await slack.event({"type": "message", "text": QUESTION, "user": 7, "channel": [], "ts": QUESTION})
             discord.gateway.dispatch("MESSAGE_CREATE", lambda _: {"id": QUESTION, "content": QUESTION, "author": 3})
             slack.fail("chat.postMessage", "not_in_channel")
-            await slack.mention("C-forbidden", "U1", f"{QUESTION} 0")
+            await slack.mention("C-forbidden", "U01", f"{QUESTION} 0")
             await until(lambda: "undeliverable" in bot.output and "event_not_understood" in bot.output)
             outside.completions.key = "another"
-            await slack.mention("C-401", "U1", f"{QUESTION} 0")
+            await slack.mention("C-401", "U01", f"{QUESTION} 0")
             await until(lambda: slack.answers("C-401"))
             assert await bot.stop() == 0
         secrets = [KEY, slack.bot_token, slack.app_token, discord.token, QUESTION, REPLY]
         shown = {secret: [line for line in bot.output.splitlines() if secret in line] for secret in secrets}
         assert {secret: lines[:3] for secret, lines in shown.items() if lines} == {}
-        assert "slack_status_failed" in bot.output  # a line of the level debug: that level was on
+        assert "slack_session_failed" in bot.output  # a line of the level debug: that level was on
 
 
 async def _suffer(outside: Services) -> None:
@@ -188,11 +188,12 @@ async def _suffer(outside: Services) -> None:
     slack, discord = outside.slack, outside.discord
     outside.completions.answers = lambda request: TROUBLE[int(request.last_user_text.split()[-1])]
     slack.fail("chat.postMessage", "500", "reset_after", "html", "garbage")
-    slack.fail("assistant.threads.setStatus", "500")
+    slack.fail("agents.sessions.setStatus", "500")
+    slack.fail("chat.startStream", "500", "reset_after", "html", "invalid_thread_ts")
     discord.fail("reset_after", path="/channels")
     channels = [discord.add_channel(f"c{number}") for number in range(len(TROUBLE))]
     for number, channel in enumerate(channels):
-        await slack.mention(f"C{number}", "U1", f"{QUESTION} {number}")
+        await slack.mention(f"C{number}", "U01", f"{QUESTION} {number}")
         discord.mention(channel, discord.ann, f"{QUESTION} {number}")
     await until(lambda: all(slack.answers(f"C{number}") for number in range(len(TROUBLE))))
     await until(lambda: all(discord.answers(channel) for channel in channels))

@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +14,27 @@ from redis.asyncio import Redis
 from adapters.slack.answers import blocks
 from adapters.slack.api.clients import web_client
 from adapters.slack.incoming import modals
-from adapters.slack.incoming.access import CHANNEL_KEPT_S, GUEST, PERSON_KEPT_S, SHARED, Access, Entry, Policy
+from adapters.slack.incoming.access import (
+    CHANNEL_KEPT_S,
+    GUEST,
+    PERSON_KEPT_S,
+    SHARED,
+    UNCHECKED,
+    Access,
+    Entry,
+    Policy,
+    Refusal,
+)
 from adapters.slack.incoming.buttons import NOT_YOURS, note
+from adapters.slack.incoming.facts import STALE_S
 from adapters.slack.payloads.parse import Identity
 from adapters.slack.workspace import Workspace
+from bot.errors import PlatformError, RateLimited, Unreachable
 from bot.events import Author, Mention, Place
 from tests.fakes.services import FakeServices
 from tests.fakes.slack import GRANTED, ChannelFacts, FakeSlack, Json, Person, View
 from tests.slack_listening import Inbox, listening, settings
+from tests.unit.test_slack_interactions import PRESSED
 from tests.until import until
 
 MEMBER = Person("Ana")
@@ -30,6 +44,7 @@ OUTSIDERS = {
     "stranger": Person("Sam", is_stranger=True),
     "other_company": Person("Oda", team="T9"),
     "deactivated": Person("Dee", deleted=True),
+    "bot": Person("Bo", is_bot=True),
 }
 
 
@@ -65,7 +80,7 @@ class Scene:
 async def scene(slack: FakeSlack, services: FakeServices, inbox: Inbox) -> Scene:
     root = slack.store("C1", "U3", "<@UBOT> hello")
     asked = Mention("slack:T1:C1:1", Place("slack", "T1", "C1", root, "channel"), Author("U3", "U3"), "", root, 1.0)
-    under = blocks.buttons(asked, "last", style="plain")
+    under = blocks.buttons(asked, "last", style="plain") + blocks.buttons(asked, "growing", style="plain")
     answer = slack.store("C1", "UBOT", "an answer", thread_ts=root, bot_id="BBOT", blocks=under)
     return Scene(slack, services, inbox, root, answer)
 
@@ -106,6 +121,14 @@ async def by_button(scene: Scene, user: str) -> None:
     await scene.slack.press(user, "C1", scene.answer, blocks.REGENERATE)
 
 
+async def by_stop_button(scene: Scene, user: str) -> None:
+    await scene.slack.press(user, "C1", scene.answer, blocks.STOP)
+
+
+async def by_spoken_stop(scene: Scene, user: str) -> None:
+    await scene.slack.say("C1", user, "!stop", thread_ts=scene.root)
+
+
 async def by_feedback(scene: Scene, user: str) -> None:
     await scene.slack.press(user, "C1", scene.answer, blocks.FEEDBACK, value=blocks.GOOD)
 
@@ -142,8 +165,8 @@ async def by_messages_tab(scene: Scene, user: str) -> None:
 Act = Callable[[Scene, str], Awaitable[None]]
 ENTRIES: list[Act] = [
     *(by_mention, by_follow_up, by_edit, by_native_stop),
-    *(by_command, by_asking, by_spoken_command),
-    *(by_button, by_feedback),
+    *(by_command, by_asking, by_spoken_command, by_spoken_stop),
+    *(by_button, by_stop_button, by_feedback),
     by_summary,
     *(by_form, by_complaint),
     *(by_home, by_messages_tab),
@@ -225,7 +248,7 @@ async def test_the_operator_may_let_guests_and_shared_channels_in(slack: FakeSla
     assert slack.counts()["conversations.info"] == 0
 
 
-INTERACTIONS = (by_command, by_asking, by_button, by_feedback, by_summary, by_form, by_complaint)
+INTERACTIONS = (by_command, by_asking, by_button, by_stop_button, by_feedback, by_summary, by_form, by_complaint)
 
 
 @pytest.mark.parametrize("method", ["users.info", "conversations.info"])
@@ -243,18 +266,36 @@ async def test_while_slack_cannot_say_who_it_is_an_interaction_fails_and_does_no
     assert len(slack.entries("failed")) == 1
 
 
-@pytest.mark.parametrize("method", ["users.info", "conversations.info"])
-async def test_while_slack_cannot_say_who_it_is_an_event_is_left_to_come_again(
-    slack: FakeSlack, redis: Redis, method: str
-) -> None:
+async def test_while_slack_cannot_say_who_it_is_an_event_is_left_to_come_again(slack: FakeSlack, redis: Redis) -> None:
     inbox = Inbox()
     slack.resend_after_s = 0.2
-    slack.fail(method, "500", "429:1")
+    slack.fail("users.info", "500", "500")
     async with listening(slack, inbox, services=FakeServices(redis)):
         ts = await slack.mention("C1", "U1", "hello", order=("message",))
         await until(lambda: len(slack.entries("ack")) == 1)
     assert inbox.ids == {f"slack:T1:C1:{ts}"}
     assert [entry.fields["attempt"] for entry in slack.entries("event")] == [1, 2, 3]
+
+
+async def test_while_slack_cannot_say_more_of_a_channel_what_the_event_says_counts(
+    slack: FakeSlack, redis: Redis
+) -> None:
+    slack.fail("conversations.info", *["500"] * 20)
+    services, inbox = FakeServices(redis), Inbox()
+    async with listening(slack, inbox, services=services):
+        ts = await slack.mention("C1", "U1", "hello", order=("message",))
+        await slack.event(
+            {"type": "app_mention", "channel": "C2", "user": "U1", "ts": "1700000000.000100", "text": "x"}
+        )
+        await until(lambda: len(inbox.taken) == 2)
+        unsaid = {"type": "app_mention", "channel": "C3", "user": "U1", "ts": "1700000000.000100", "text": "x"}
+        await slack.event(unsaid, is_ext_shared_channel=None)
+        slack.channel_facts["C2"] = ChannelFacts(is_ext_shared=True)
+        await slack.mention("C2", "U1", "shared now", order=("message",))
+        await until(lambda: len(slack.entries("ack")) == 3)
+        await slack.command("U1", "C2", "/routernesia", "status")
+    assert inbox.ids == {f"slack:T1:C1:{ts}", "slack:T1:C2:1700000000.000100"}
+    assert not services.commands  # what was known of the channel ended with the event that said it is shared
 
 
 async def test_a_refused_person_is_told_so_once_an_hour_and_nothing_else(slack: FakeSlack, redis: Redis) -> None:
@@ -314,27 +355,110 @@ async def test_what_slack_said_of_a_person_and_a_channel_is_good_for_the_next_me
     assert (slack.counts()["users.info"], slack.counts()["conversations.info"]) == (1, 1)
 
 
-async def test_what_slack_said_is_asked_again_after_a_minute_and_of_a_channel_after_ten_seconds(
-    slack: FakeSlack,
-) -> None:
-    now = 0.0
-    access = Access(Policy(), clock=lambda: now)
-    member = Entry(Author("U1", "U1", team="T1"), Place("slack", "T1", "C1", "1.2", "thread"), "event")
+class Gate:
+    """`Access` over the real client, with a clock in hand."""
+
+    def __init__(self, slack: FakeSlack, session: aiohttp.ClientSession) -> None:
+        self.now = 0.0
+        self.workspace = Workspace(web_client(settings(slack), session), Identity("T1", "UBOT", "BBOT"))
+        self._access = Access(Policy(), clock=lambda: self.now)
+
+    async def __call__(self, user: str = "U1", channel: str = "C1", **more: Any) -> Refusal | None:
+        place = Place("slack", "T1", channel, "1.2", "thread")
+        return await self._access.authorize(
+            self.workspace, Entry(Author(user, user, team="T1"), place, "event", **more)
+        )
+
+
+@asynccontextmanager
+async def gate(slack: FakeSlack) -> AsyncGenerator[Gate]:
     slack.store("C1", "U1", "hello")
     async with aiohttp.ClientSession() as session:
-        workspace = Workspace(web_client(settings(slack), session), Identity("T1", "UBOT", "BBOT"))
-        assert await access.authorize(workspace, member) is None
+        made = Gate(slack, session)
+        yield made
+        await made.workspace.aclose()
+
+
+async def test_what_slack_said_is_asked_again_of_a_channel_after_a_minute_and_of_a_person_after_five(
+    slack: FakeSlack,
+) -> None:
+    async with gate(slack) as asked:
+        assert await asked() is None
         slack.channel_facts["C1"] = ChannelFacts(is_pending_ext_shared=True)
         slack.people["U1"] = OUTSIDERS["guest"]
-        now = CHANNEL_KEPT_S - 1
-        assert await access.authorize(workspace, member) is None
-        now = CHANNEL_KEPT_S + 1
-        assert await access.authorize(workspace, member) == SHARED
+        asked.now = CHANNEL_KEPT_S - 1
+        assert await asked() is None
+        asked.now = CHANNEL_KEPT_S + 1
+        assert await asked() == SHARED
         slack.channel_facts["C1"] = ChannelFacts()
-        assert await access.authorize(workspace, member) is None  # a refusal is never kept
-        now = PERSON_KEPT_S + 1
-        assert await access.authorize(workspace, member) == GUEST
-        await workspace.aclose()
+        assert await asked() is None  # a refusal is never kept
+        asked.now = PERSON_KEPT_S + 1
+        assert await asked() == GUEST
+        slack.people["U1"] = MEMBER
+        assert await asked() is None
+
+
+@pytest.mark.parametrize("fault", ["500", "429:1", "hang:5", "reset_before", "garbage"])
+@pytest.mark.parametrize("method", ["users.info", "conversations.info"])
+async def test_what_slack_said_within_the_hour_counts_while_it_cannot_be_asked(
+    slack: FakeSlack, method: str, fault: str
+) -> None:
+    async with gate(slack) as asked:
+        assert await asked() is None
+        slack.fail(method, *[fault] * 10)
+        asked.now = STALE_S - 1
+        assert await asked() is None
+        before = slack.counts()[method]
+        assert await asked() is None
+        assert slack.counts()[method] == before  # whoever comes next does not wait for another try
+        asked.now = 2 * STALE_S
+        with pytest.raises(PlatformError):
+            await asked()
+
+
+async def test_a_refusal_ends_what_was_known(slack: FakeSlack) -> None:
+    async with gate(slack) as asked:
+        assert await asked() is None
+        slack.people["U1"] = OUTSIDERS["guest"]
+        asked.now = PERSON_KEPT_S + 1
+        assert await asked() == GUEST
+        slack.fail("users.info", "500")
+        with pytest.raises(Unreachable):
+            await asked()
+
+
+async def test_a_rate_limit_is_obeyed(slack: FakeSlack) -> None:
+    async with gate(slack) as asked:
+        slack.fail("users.info", "429:30")
+        for asked.now in (0.0, 10.0, 29.0):
+            with pytest.raises(RateLimited):
+                await asked()
+        assert slack.counts()["users.info"] == 1
+        asked.now = 31.0
+        assert await asked() is None
+
+
+async def test_sixty_channels_and_two_hundred_people_in_a_minute_are_all_let_in_at_once() -> None:
+    now = 0.0
+    people = [f"U{number}" for number in range(200)]
+    channels = [f"C{number}" for number in range(60)]
+    async with FakeSlack(scopes=GRANTED, clock=lambda: now) as slack:
+        slack.people = dict.fromkeys(people, MEMBER)
+        for channel in channels:
+            slack.store(channel, "U0", "hello")
+        async with gate(slack) as asked:
+            for half in (
+                people[:100],
+                people[100:],
+            ):  # who writes for the first time: as many as Slack tells in a minute
+                for number, user in enumerate(half):
+                    assert await asked(user, channels[number % 60], shared=False) is None
+                now = asked.now = now + 61
+            for _ in range(5):
+                now = asked.now = now + 2 * PERSON_KEPT_S
+                for number, user in enumerate(people):
+                    assert await asked(user, channels[number % 60], shared=False) is None
+                    assert await asked(user, channels[number % 60]) is None
 
 
 async def test_a_thread_without_the_bot_costs_no_call(slack: FakeSlack, redis: Redis) -> None:
@@ -347,32 +471,46 @@ async def test_a_thread_without_the_bot_costs_no_call(slack: FakeSlack, redis: R
     assert not {"users.info", "conversations.info"} & set(slack.counts())
 
 
-@pytest.mark.parametrize("lost", ["users:read", "channels:read"])
-async def test_without_the_scope_to_ask_members_get_in_and_the_operator_is_told_once(
-    slack: FakeSlack, redis: Redis, lost: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("act", ENTRIES, ids=act_by_name)
+async def test_without_the_scope_to_tell_guests_from_members_nobody_gets_in(
+    slack: FakeSlack, redis: Redis, act: Act
 ) -> None:
-    slack.scopes.discard(lost)
-    services, inbox = FakeServices(redis), Inbox()
-    async with listening(slack, inbox, services=services):
-        found = await scene(slack, services, inbox)
-        for user in ("U1", "U2"):
-            await by_mention(found, user)
-            await found.settled()
-    assert len(inbox.ids) == 2
-    assert [record.message for record in caplog.records].count("slack_access_unchecked") == 1
+    slack.scopes.discard("users:read")
+    found = await acted(slack, redis, act, "U1", {})
+    assert not found.reached
 
 
-async def test_without_the_scope_to_ask_what_the_event_says_counts(slack: FakeSlack, redis: Redis) -> None:
-    slack.scopes -= {"users:read", "channels:read"}
-    slack.people["U9"] = OUTSIDERS["other_company"]
+async def test_without_the_scope_to_ask_of_channels_only_what_an_event_says_opens_them(
+    slack: FakeSlack, redis: Redis
+) -> None:
+    slack.scopes.discard("channels:read")
     services, inbox = FakeServices(redis), Inbox()
     async with listening(slack, inbox, services=services):
-        found = await scene(slack, services, inbox)
-        await by_mention(found, "U9")
+        slack.store("C3", "U1", "nothing was heard of here")
+        await slack.command("U1", "C3", "/routernesia", "status")
+        assert not services.commands
         slack.channel_facts["C2"] = ChannelFacts(is_ext_shared=True)
         await slack.mention("C2", "U1", "hello")
-        await found.settled()
-    assert not found.reached
+        ts = await slack.mention("C1", "U1", "hello")
+        await until(lambda: len(slack.entries("ack")) == 5)
+    assert inbox.ids == {f"slack:T1:C1:{ts}"}
+    assert slack.counts()["conversations.info"] == 2  # not asked again what can never be answered
+
+
+async def test_a_missing_scope_is_told_to_the_operator_once_and_to_people_in_a_line(
+    slack: FakeSlack, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    slack.scopes.discard("users:read")
+    services, inbox = FakeServices(redis), Inbox()
+    async with listening(slack, inbox, services=services):
+        for user in ("U1", "U2", "U1"):
+            await slack.mention("C1", user, "hello")
+        await until(lambda: len(slack.entries("ack")) == 6)
+    assert [(said["user"], said["markdown_text"]) for said in slack.ephemerals] == [
+        ("U1", UNCHECKED.line),
+        ("U2", UNCHECKED.line),
+    ]
+    assert [record.message for record in caplog.records].count("slack_access_unchecked") == 1
 
 
 async def test_a_colleague_of_another_workspace_of_the_organisation_is_no_stranger(redis: Redis) -> None:
@@ -380,6 +518,78 @@ async def test_a_colleague_of_another_workspace_of_the_organisation_is_no_strang
         slack.people = {"U1": Person("Ana", team="E1")}
         found = await acted(slack, redis, by_mention, "U1", {})
         assert found.reached
+
+
+async def test_such_a_colleague_may_press_a_button_though_the_payload_names_their_own_workspace(redis: Redis) -> None:
+    services, inbox = FakeServices(redis), Inbox()
+    async with FakeSlack(scopes=GRANTED, enterprise="E1") as slack:
+        slack.people = {"U1": Person("Ana", team="E1"), "U9": Person("Oda", team="T9")}
+        async with listening(slack, inbox, services=services):
+            found = await scene(slack, services, inbox)
+            for number, user in enumerate(("U9", "U1")):
+                pressed = {**PRESSED, "user": {"id": user, "team_id": "T2"}, "team": {"id": "T2"}}
+                pressed |= {"enterprise": {"id": "E1"}, "container": {"message_ts": found.answer, "channel_id": "C1"}}
+                pressed["actions"] = [{"action_id": blocks.STOP, "value": f"{user}:1.2", "action_ts": f"{number}.1"}]
+                await slack.deliver_interaction(pressed)
+    assert [stop.by.id for stop in inbox.stops] == ["U1"]
+
+
+@pytest.mark.parametrize("act", ENTRIES, ids=act_by_name)
+async def test_a_guest_of_the_organisation_is_a_guest(redis: Redis, act: Act) -> None:
+    async with FakeSlack(scopes=GRANTED, enterprise="E1") as slack:
+        slack.people = {"U9": Person("Gus", team="E1", is_restricted=True)}
+        found = await acted(slack, redis, act, "U9", {})
+        assert not found.reached
+
+
+LISTED = {"slack_allowed_users": frozenset({"U1", "U9"}), "slack_allowed_channels": frozenset({"C1"})}
+
+
+@pytest.mark.parametrize(
+    ("user", "given", "let_in"),
+    [
+        ("U1", LISTED, True),
+        ("U2", LISTED, False),
+        ("U1", {**LISTED, "slack_allowed_channels": frozenset({"C77"})}, False),
+        ("U9", LISTED, False),  # a list narrows, it never lets a guest in
+        ("U9", {**LISTED, "slack_allow_external": True}, True),
+        ("U2", {**LISTED, "slack_allow_external": True}, False),
+    ],
+)
+@pytest.mark.parametrize("act", IN_A_CHANNEL, ids=act_by_name)
+async def test_all_settings_hold_together(
+    slack: FakeSlack, redis: Redis, act: Act, user: str, given: dict[str, Any], let_in: bool
+) -> None:
+    slack.people["U9"] = OUTSIDERS["guest"]
+    found = await acted(slack, redis, act, user, given)
+    assert found.reached == let_in
+
+
+async def test_a_list_of_channels_without_the_direct_ones_leaves_their_tab_as_it_is(
+    slack: FakeSlack, redis: Redis
+) -> None:
+    found = await acted(slack, redis, by_messages_tab, "U1", {"slack_allowed_channels": frozenset({"C1"})})
+    assert not found.reached
+    assert not slack.answers("DU1")
+
+
+async def test_who_may_not_use_the_bot_still_makes_a_thread_one_of_several_people(
+    slack: FakeSlack, redis: Redis
+) -> None:
+    slack.people["U9"] = OUTSIDERS["guest"]
+    services, inbox = FakeServices(redis), Inbox()
+    async with listening(slack, inbox, services=services):
+        root = await slack.mention("C1", "U1", "what is a lane?", order=("message",))
+        await slack.say("C1", "U1", "and a road?", thread_ts=root)
+        await until(lambda: len(inbox.taken) == 2)
+        await slack.say("C1", "U9", "I know that one", thread_ts=root)
+        await slack.say("C1", "U1", "do tell", thread_ts=root)
+        await until(lambda: len(slack.entries("ack")) == 4)
+    assert [(one.text, one.others) for one in inbox.taken] == [
+        ("what is a lane?", ()),
+        ("and a road?", ()),
+        ("do tell", ("U9",)),
+    ]
 
 
 async def test_no_log_line_of_a_refusal_holds_what_was_said(

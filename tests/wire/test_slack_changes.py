@@ -139,27 +139,62 @@ async def test_a_change_that_is_not_kept_comes_again(slack: FakeSlack, services:
 
 
 class Uneven(FakeSlack):
-    """Answers each look-up of a person sooner than the one before: the first after 400 ms, the 20th at once."""
+    """Answers each look-up of a person sooner than the one before: the first after 400 ms, the 20th at once.
+
+    Of those in `held` it tells nothing until `released`.
+    """
+
+    held: frozenset[str] = frozenset()
+
+    def __init__(self) -> None:
+        super().__init__(scopes=ALL_SCOPES)
+        self.released = asyncio.Event()
+        self.asked = 0
 
     async def serve_call(self, request: web.Request) -> web.StreamResponse:
-        if request.match_info["method"] == "users.info":
-            self.asked = getattr(self, "asked", 0) + 1
+        if request.query.get("user") in self.held:
+            await self.released.wait()
+        elif request.match_info["method"] == "users.info":
+            self.asked += 1
             await asyncio.sleep(max(0.0, 0.42 - 0.02 * self.asked))
         return await super().serve_call(request)
 
 
-async def test_messages_of_a_channel_arrive_in_order_although_their_people_are_looked_up(
-    services: FakeServices,
+@pytest.mark.parametrize("http", [False, True], ids=["socket", "http"])
+async def test_messages_of_a_thread_arrive_in_order_although_their_people_are_looked_up(
+    services: FakeServices, http: bool
 ) -> None:
     people = {f"U{number}": Person(f"P{number}") for number in range(20)}
     inbox = Inbox()
-    async with Uneven(scopes=ALL_SCOPES) as slack:
+    async with Uneven() as slack:
         slack.people = people
-        async with listening(slack, inbox, services=services):
-            for number in range(20):
-                await slack.mention("C1", f"U{number}", str(number), order=("app_mention",))
+        async with listening(slack, inbox, services=services, http=http):
+            root = slack.store("C1", "U0", "a thread")
+            async with asyncio.TaskGroup() as saying:  # over HTTP each delivery waits for its answer
+                for number in range(20):
+                    said = slack.mention("C1", f"U{number}", str(number), order=("app_mention",), thread_ts=root)
+                    saying.create_task(said)
+                    await until(lambda number=number: slack.asked > number)
             await until(lambda: len(inbox.taken) == 20)
     assert [mention.text for mention in inbox.taken] == [str(number) for number in range(20)]
+
+
+@pytest.mark.parametrize("http", [False, True], ids=["socket", "http"])
+async def test_a_look_up_that_takes_long_holds_up_its_own_thread_alone(
+    services: FakeServices, caplog: pytest.LogCaptureFixture, http: bool
+) -> None:
+    inbox = Inbox()
+    async with Uneven() as slack:
+        slack.people, slack.held = {"U1": Person("Ana"), "U2": Person("Ben")}, frozenset({"U1"})
+        async with listening(slack, inbox, services=services, http=http):
+            async with asyncio.TaskGroup() as saying:
+                saying.create_task(slack.mention("C1", "U1", "slow", order=("app_mention",)))
+                await until(lambda: len(slack.entries("event")) == 1)
+                saying.create_task(slack.mention("C1", "U2", "quick", order=("app_mention",)))
+                await until(lambda: [mention.text for mention in inbox.taken] == ["quick"])
+                assert "slack_event_not_taken" not in caplog.text  # the slow one was still being asked about
+                slack.released.set()
+            await until(lambda: [mention.text for mention in inbox.taken] == ["quick", "slow"])
 
 
 async def test_a_follow_up_right_behind_its_mention_is_known_as_one(slack: FakeSlack, services: FakeServices) -> None:
@@ -181,8 +216,10 @@ async def test_follow_ups_may_be_switched_off(slack: FakeSlack, services: FakeSe
         root = await slack.mention("C1", "U1", "what is a lane?", order=("message",))
         await slack.say("C1", "U1", "and a road?", thread_ts=root)
         await slack.mention("C1", "U1", "and a street?", thread_ts=root, order=("message",))
-        await acked(slack, 3)
+        await slack.say("C1", "U1", "!stop", thread_ts=root)
+        await acked(slack, 4)
     assert [mention.text for mention in inbox.taken] == ["what is a lane?", "and a street?"]
+    assert len(inbox.stops) == 1  # a command is for the bot all the same
 
 
 async def test_one_gesture_that_slack_delivers_as_two_messages_is_one_question(

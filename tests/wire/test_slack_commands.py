@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -185,6 +186,32 @@ async def test_a_spoken_command_is_done_once_for_both_forms_and_answered_in_the_
     assert [(command.name, command.place.thread) for command in services.commands] == [("reset", root)]
     assert [(said["thread_ts"], said["user"]) for said in slack.ephemerals] == [(root, "U1")]
     assert inbox.ids == {f"slack:T1:C1:{root}"}
+
+
+@pytest.mark.parametrize("agent", ["on", "off"])
+async def test_to_stop_at_the_top_of_a_direct_message_ends_what_runs_there_or_says_where(
+    slack: FakeSlack, services: FakeServices, agent: str
+) -> None:
+    inbox = Inbox()
+    async with listening(slack, inbox, services=services, given={"slack_agent": agent}):
+        ts = await slack.dm("U1", "!stop")
+        await until(lambda: len(slack.entries("ack")) == 1)
+        await slack.dm("U1", "!stop", thread_ts=ts)
+        await until(lambda: len(slack.entries("ack")) == 2)
+    threads = [stop.place.thread for stop in inbox.stops]
+    there = ["Write `!stop` in the thread of the answer, or press its Stop button."]
+    assert (threads, seen_by(slack, "U1")) == (([ts], there) if agent == "on" else ([None, ts], []))
+    assert not inbox.taken
+
+
+async def test_a_private_line_is_said_where_it_is_shown(slack: FakeSlack, services: FakeServices) -> None:
+    async with listening(slack, Inbox(), services=services):
+        root = await slack.mention("C1", "U1", "!usage")  # nobody would see it in a thread that has no reply yet
+        await until(lambda: len(slack.entries("ack")) == 2)
+        await slack.mention("C1", "U1", "!model", thread_ts=root)
+        await until(lambda: len(slack.entries("ack")) == 4)
+    assert [said.get("thread_ts") for said in slack.ephemerals] == [None, root]
+    assert not slack.entries("unshown")
 
 
 async def test_a_spoken_command_in_a_thread_without_the_bot_is_nothing(
@@ -400,3 +427,77 @@ async def test_without_the_cores_services_buttons_stop_and_ask_anew_and_rate_not
         await slack.press("U1", "C1", answer, blocks.REGENERATE)
         await slack.press("U1", "C1", answer, blocks.FEEDBACK, value=blocks.BAD)
     assert (len(inbox.stops), len(inbox.taken), slack.open_views("U1")) == (1, 1, [])
+
+
+# Replays: somebody sends again, within five minutes, what Slack had signed
+
+
+class Recorded(FakeSlack):
+    """Keeps each signed request that it makes, for another sending of the very same bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(scopes=SCOPES)
+        self.requests: list[tuple[bytes, dict[str, str]]] = []
+
+    def sign(self, body: bytes, **more: Any) -> dict[str, str]:
+        headers = super().sign(body, **more)
+        self.requests.append((body, headers))
+        return headers
+
+    async def replay(self) -> int:
+        """Send the last request again; gives the status."""
+        body, headers = self.requests[-1]
+        assert self.session
+        assert self.events_url
+        async with self.session.post(self.events_url, data=body, headers=headers) as response:
+            return response.status
+
+
+async def test_what_is_sent_again_is_done_once(services: FakeServices) -> None:
+    inbox = Inbox()
+    async with Recorded() as slack:
+        slack.people = {"U1": Person("Ana")}
+        async with listening(slack, inbox, services=services, http=True):
+            await slack.mention("C1", "U1", "!reset", order=("app_mention",))
+            assert await slack.replay() == 200
+            assert len(services.commands) == 1
+            root, answer = await answered(slack)
+            await joined(services, root)
+            await slack.press("U1", "C1", answer, blocks.REGENERATE)
+            assert await slack.replay() == 200
+            assert len(inbox.taken) == 1
+            await slack.press("U1", "C1", answer, blocks.FEEDBACK, value=blocks.BAD)
+            assert await slack.replay() == 200
+            assert len(services.feedbacks) == 1
+            await slack.command("U1", "C1", "/routernesia", "ask what is a lane?")
+            assert await slack.replay() == 200
+            # The inbox takes an event id once.
+            assert len({mention.event_id for mention in inbox.taken}) == 2
+            await slack.shortcut("U1", "C1", answer, "summarize_thread")
+            assert await slack.replay() == 503  # its trigger id is used up, and no other view opens
+            assert len({mention.event_id for mention in inbox.taken}) == 3
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.org/commands/T1/1/2",
+        "http://hooks.slack.com/commands/T1/1/2",
+        "https://hooks.slack.com@example.org/x",
+        "https://hooks.slack.com.example.org/x",
+        "https://example.org\\@hooks.slack.com:x/",
+        "https://[::1",
+        "file:///etc/passwd",
+        "https://127.0.0.1/",
+    ],
+)
+async def test_an_answer_never_goes_to_an_address_that_is_not_slacks(
+    slack: FakeSlack, services: FakeServices, url: str
+) -> None:
+    inbox = Inbox()
+    slack.response_url = lambda *_, **__: url  # type: ignore[method-assign]
+    async with listening(slack, inbox, services=services) as platform:
+        await slack.command("U1", "C1", "/routernesia", "ask what is a lane?")
+        await platform.post(inbox.taken[0], "A lane is a queue.", key="k", first=True)
+    assert seen_by(slack, "U1")[-1] == "A lane is a queue."
+    assert slack.counts()["chat.postEphemeral"] == 1

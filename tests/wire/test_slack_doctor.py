@@ -355,11 +355,6 @@ async def test_with_oauth_an_expired_configuration_token_is_a_warning(
     assert "12 hours" in finding.todo
 
 
-async def test_with_oauth_over_socket_mode_the_app_token_is_tried(slack: ConfiguredSlack) -> None:
-    [finding] = bad(await check(oauth(slack, slack_app_token="xapp-wrong")))
-    assert "app token" in finding.what
-
-
 def test_every_scope_and_event_of_the_table_belongs_to_the_largest_app() -> None:
     assert scopes(agent=True) == list(SCOPES)
     assert events(agent=True, oauth=True) == list(EVENTS)

@@ -160,6 +160,24 @@ async def test_public_channels_are_named_and_private_ones_keep_their_ids(slack: 
     assert slack.counts()["conversations.info"] == 2
 
 
+async def test_a_limit_on_asking_for_people_is_obeyed_and_leaves_channels_their_names(slack: FakeSlack) -> None:
+    inbox = Inbox()
+    slack.scopes |= {"channels:read"}
+    slack.names, slack.channel_facts = {"U1": "Ana", "U2": "Ben"}, {"C7": ChannelFacts("lanes")}
+    async with listening(slack, inbox):
+        await slack.dm("U1", "hi")
+        await until(lambda: len(inbox.taken) == 1)
+        slack.fail("users.info", "429:60")
+        for number in (2, 3):
+            await slack.dm("U1", f"{number} <@U2> <@U3>")
+            await until(lambda number=number: len(inbox.taken) == number)
+        asked = slack.counts()["users.info"]
+        await slack.dm("U1", "ask <@U4> about <#C7|>")
+        await until(lambda: len(inbox.taken) == 4)
+    assert inbox.taken[3].text == "ask @U4 about #lanes"
+    assert slack.counts()["users.info"] == asked
+
+
 async def test_a_slow_look_up_of_a_name_delays_nobody_and_is_there_for_the_next_message(slack: FakeSlack) -> None:
     inbox = Inbox()
     slack.names = {"U1": "Ana", "U2": "Ben"}
@@ -186,12 +204,12 @@ async def test_without_the_scope_for_names_there_are_ids_and_hardly_a_call(
     inbox = Inbox()
     slack.names = {"U1": "Ana"}
     slack.scopes.remove("users:read")
-    async with listening(slack, inbox):
+    async with listening(slack, inbox, given={"slack_allow_external": True}):
         for _ in range(2):
             await slack.dm("U1", "hi")
         await until(lambda: len(inbox.taken) == 2)
     assert {one.author.name for one in inbox.taken} == {"U1"}
-    assert slack.counts()["users.info"] == 2  # whether she may, and what she is called
+    assert slack.counts()["users.info"] == 1
     assert [record.message for record in caplog.records].count("slack_names_unavailable") == 1
 
 

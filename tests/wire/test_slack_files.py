@@ -142,6 +142,7 @@ async def workspace(platform: SlackPlatform, mention: Mention) -> Workspace:
 async def test_a_line_is_whispered_to_one_person(slack: FakeSlack, platform: SlackPlatform) -> None:
     mention = asked(slack)
     line = "Not here, <!channel>."
+    slack.store("C1", "U02", "a reply, without which nobody would see it", thread_ts=mention.message_id)
     await (await workspace(platform, mention)).whisper("C1", "U02", line, thread_ts=mention.message_id)
     [said] = slack.ephemerals
     assert (said["user"], said["channel"], said["thread_ts"]) == ("U02", "C1", mention.message_id)

@@ -164,10 +164,10 @@ async def test_a_title_that_a_person_gave_stays_and_the_bots_own_is_none(
         slack.direct("U1")
         await slack.event({**renamed, "user": "UBOT"})
         await acked(slack, 1)
-        assert not [name for name in await services.shared.names("slack-titled") if "1.2" in name]
+        assert not [name for name in await services.shared.names("titled") if "1.2" in name]
         await slack.event({**renamed, "user": "U1"})
         await acked(slack, 2)
-        assert [name for name in await services.shared.names("slack-titled") if "1.2" in name]
+        assert [name for name in await services.shared.names("titled") if "1.2" in name]
 
 
 async def test_what_somebody_looks_at_beside_the_chat_is_nobodys_business(

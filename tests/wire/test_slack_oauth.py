@@ -10,13 +10,14 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
+from adapters.slack.installs import oauth
 from adapters.slack.installs.installations import Installations, States
 from bot.app import ADAPTER_SETTINGS, platforms
 from bot.errors import ConfigError, Forbidden
 from bot.sealing import new_key
 from bot.settings import load
 from tests.distributed import Core, Distributed, answered, distributed, dump
-from tests.fakes.slack import Call, FakeSlack, Json, Landed
+from tests.fakes.slack import Call, FakeSlack, Json
 from tests.fakes.slack.deliver import Delivering
 from tests.mentions import mention
 from tests.until import until
@@ -113,7 +114,7 @@ async def test_a_page_that_was_used_or_waited_too_long_is_refused(
 ) -> None:
     async with aiohttp.ClientSession() as browser:
         async with browser.get(f"{one.url}/slack/install", allow_redirects=False) as page:
-            cookie = page.cookies["slack-app-oauth-state"]
+            [cookie] = page.cookies.values()
         await redis.execute_command("FLUSHALL")  # ten minutes have passed
         address = f"{one.url}/slack/oauth_redirect?code=x&state={cookie.value}"
         async with browser.get(address, headers={"Cookie": f"{cookie.key}={cookie.value}"}) as page:
@@ -169,12 +170,44 @@ async def test_a_link_may_name_a_workspace_and_nothing_else(one: Distributed, as
     assert (f"&team={passed}" in where) is (passed is not None)
 
 
-async def test_the_pages_are_there_over_socket_mode_too(slack: FakeSlack, core: Core) -> None:
-    async with distributed(slack, core, socket=True) as one:
-        landed: Landed = await slack.install(one.url, team="T2")
-        assert landed.status == 200
-        await slack.mention("C2", "U2", "hello")
-        await until(lambda: one.taken)
+async def test_the_states_cookie_is_the_hosts_own_and_hidden_from_scripts(one: Distributed) -> None:
+    async with (
+        aiohttp.ClientSession() as browser,
+        browser.get(f"{one.url}/slack/install", allow_redirects=False) as page,
+    ):
+        [cookie] = page.cookies.values()
+    assert cookie.key.startswith("__Host-")
+    assert (cookie["secure"], cookie["httponly"], cookie["path"], cookie["domain"]) == (True, True, "/", "")
+
+
+async def test_nobody_fills_the_store_with_states(
+    one: Distributed, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oauth, "STATES_PER_MINUTE", 1)
+    monkeypatch.setattr(oauth, "_STATES_BURST", 3)
+    async with aiohttp.ClientSession() as browser:
+        statuses: list[int] = []
+        for _ in range(5):
+            async with browser.get(f"{one.url}/slack/install", allow_redirects=False) as page:
+                statuses.append(page.status)
+    assert statuses == [302] * 3 + [429] * 2
+    assert sum("oauth:slack" in str(key) for key in await redis.keys()) == 3
+
+
+async def test_secrets_that_nobody_asked_for_are_not_kept(slack: FakeSlack, core: Core, one: Distributed) -> None:
+    whole = slack.methods["oauth.v2.access"]
+    person = {"id": "U2", "access_token": "xoxp-secret", "refresh_token": "xoxe-1-secret", "expires_in": 43_200}
+    webhook = {"url": "https://hooks.slack.com/secret", "configuration_url": "https://x.slack.com/secret"}
+
+    def more(at: Delivering, call: Call) -> Json:
+        return {**whole.answer(at, call), "authed_user": person, "incoming_webhook": webhook}
+
+    slack.methods["oauth.v2.access"] = replace(whole, answer=more)
+    assert (await slack.install(one.url, team="T2")).status == 200
+    found = await Installations(core.shared).find("T2")
+    assert found
+    assert found.bot_token
+    assert "secret" not in str(found.to_dict_for_copying())
 
 
 async def test_asking_for_the_head_of_a_page_uses_no_state_up(one: Distributed, redis: Redis) -> None:

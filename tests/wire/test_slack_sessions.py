@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -124,6 +125,61 @@ async def test_a_passing_failure_is_tried_again_and_never_shows_the_older_line(
     assert not slack.statuses
     await platform.working(mention, on=True)
     assert session(slack, mention).status == "processing"
+
+
+class Late(FakeSlack):
+    """Takes the first status only when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def serve_call(self, request: web.Request) -> web.StreamResponse:
+        if request.match_info["method"] == "agents.sessions.setStatus" and not self.asked.is_set():
+            self.asked.set()
+            await self.goes_on.wait()
+        return await super().serve_call(request)
+
+
+async def test_a_sign_that_slack_takes_after_the_answers_end_is_taken_back(redis: Redis) -> None:
+    async with Late() as slack:
+        platform = process(slack, redis)
+        await platform.open()
+        mention = asked(slack)
+        sign = asyncio.create_task(platform.working(mention, on=True))
+        await slack.asked.wait()
+        live = await platform.begin(mention, "Done.", key="k")
+        assert live
+        sign.cancel()  # as the core does once text shows
+        await live.close(stage="last")
+        over = asyncio.create_task(platform.working(mention, on=False))
+        slack.goes_on.set()
+        await over
+        assert session(slack, mention).history == ["processing", "active", "processing", "active"]
+        await platform.aclose()
+
+
+async def test_a_sign_whose_outcome_is_unclear_is_taken_back(slack: FakeSlack, platform: SlackPlatform) -> None:
+    mention = asked(slack)
+    slack.fail("agents.sessions.setStatus", "reset_after")
+    await platform.working(mention, on=True)
+    assert session(slack, mention).status == "processing"
+    await platform.working(mention, on=False)
+    assert session(slack, mention).status == "active"
+
+
+async def test_more_turns_than_a_minute_has_signs_for_leave_no_session_processing(
+    slack: FakeSlack, platform: SlackPlatform
+) -> None:
+    mentions = [asked(slack, f"question {number}") for number in range(60)]
+    for mention in mentions:
+        await platform.working(mention, on=True)
+        await platform.working(mention, on=False)
+    # A turn whose session never worked costs no call, so that there is one left for each that did.
+    statuses = [call["status"] for call in slack.calls("agents.sessions.setStatus")]
+    assert statuses.count("processing") == len(slack.sessions) < 60
+    await until(lambda: {one.status for one in slack.sessions.values()} == {"active"})
+    assert slack.answered_429() == 0
 
 
 # Apps without sessions

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -14,8 +15,9 @@ from pydantic import SecretStr
 from adapters.slack.adapter import SlackPlatform
 from adapters.slack.settings import SlackSettings
 from bot.events import Event, Mention
+from bot.process import Role
 from tests.fakes.slack import FakeSlack
-from tests.running import at_once
+from tests.running import at_once, running, services
 from tests.until import until
 
 SOCKETS_MAX = 10
@@ -126,11 +128,27 @@ async def stranger(slack: FakeSlack, session: aiohttp.ClientSession) -> aiohttp.
 
 async def test_the_age_of_the_last_pong_tells_a_live_link_from_a_dead_one(slack: FakeSlack) -> None:
     async with listening(slack, Taken(), ping_every_s=0.05) as platform:
-        await until(lambda: platform.last_pong_age_s < 0.2)
+        await until(lambda: (platform.last_heard_s or math.inf) < 0.2)
         assert platform.connected
         deaf = slack.links[0].request.transport
         assert deaf
         deaf.pause_reading()  # type: ignore[attr-defined]  # a link whose other end is gone without a word
         slack.refused_links = 100
         await until(lambda: not platform.connected)
-    assert platform.last_pong_age_s == math.inf
+    assert platform.last_heard_s == math.inf
+
+
+@pytest.mark.parametrize("role", ["gateway", "worker"])
+async def test_a_scrape_tells_how_long_slack_has_been_silent_where_a_socket_is_kept(
+    role: Role, valkey_url: str
+) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"], role=role) as bot:
+        _, text = await bot.get("/metrics")
+    found = re.findall(r'^bot_last_heard_seconds\{platform="slack"\} (\S+)$', text, re.MULTILINE)
+    assert [float(one) < 20 for one in found] == ([True] if role == "gateway" else [])
+
+
+async def test_a_scrape_says_nothing_of_silence_where_events_come_over_http(valkey_url: str) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"], http=True) as bot:
+        _, text = await bot.get("/metrics")
+    assert "bot_last_heard_seconds{" not in text

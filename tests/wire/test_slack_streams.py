@@ -332,6 +332,28 @@ async def test_a_stream_that_slack_ended_takes_nothing_more_and_its_session_beco
     assert status(slack, mention) == "active"
 
 
+async def test_a_whole_answer_whose_stream_slack_ended_first_still_gets_its_buttons_and_its_key(
+    slack: FakeSlack, platform: SlackPlatform, clock: Clock
+) -> None:
+    mention = asked(slack)
+    live = await begun(platform, mention, "All of it.")
+    clock.now_s += 301  # the model was silent at the end
+    await live.close(stage="last")
+    [answer] = slack.answers("C1")
+    assert answer["markdown_text"] == "All of it."
+    assert actions(answer) == [FEEDBACK, REGENERATE]
+    assert answer["metadata"]
+    assert status(slack, mention) == "active"
+
+
+async def test_a_message_that_still_streams_can_be_deleted(slack: FakeSlack, platform: SlackPlatform) -> None:
+    mention = asked(slack)
+    live = await begun(platform, mention)
+    slack.fail("chat.delete", "streaming_state_conflict")
+    await platform.delete(mention, live.message_id)
+    assert slack.answers("C1") == []
+
+
 async def test_a_message_that_is_full_takes_nothing_of_what_is_too_much(
     slack: FakeSlack, platform: SlackPlatform
 ) -> None:

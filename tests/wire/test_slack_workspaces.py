@@ -137,20 +137,28 @@ async def test_a_worker_that_knows_the_workspace_alone_finds_its_organisations_t
     assert slack.entries("crossed") == []
 
 
-async def test_a_workspaces_own_installation_goes_before_its_organisations(slack: FakeSlack, core: Core) -> None:
+async def test_of_a_workspaces_and_its_organisations_installation_the_newer_one_serves(
+    slack: FakeSlack, core: Core
+) -> None:
     store = Installations(core.shared)
-    for team, token in ((None, "org"), ("T4", "own"), ("T9", "before it joined")):
-        enterprise = None if team == "T9" else "E4"
+    for at, (enterprise, team) in enumerate(((None, "T9"), ("E4", "T8"), ("E4", None), ("E4", "T4"))):
+        token = f"xoxb-{at}"
+        org = team is None
         await store.async_save(
             Installation(
-                user_id="U1", team_id=team, enterprise_id=enterprise, bot_token=token, is_enterprise_install=not team
+                user_id="U1",
+                team_id=team,
+                enterprise_id=enterprise,
+                bot_token=token,
+                is_enterprise_install=org,
+                installed_at=float(at),
             )
         )
-    found = [await store.find(team, enterprise="E4") for team in ("T4", "T5", "T9")]
-    assert [one and one.bot_token for one in found] == ["own", "org", "org"]
-    await store.async_delete_all(enterprise_id="E4", team_id=None)
-    found = [await store.find(team, enterprise="E4") for team in ("T4", "T5", "T9")]
-    assert [one and one.bot_token for one in found] == ["own", None, "before it joined"]
+    found = [await store.find(team, enterprise="E4") for team in ("T4", "T5", "T8", "T9")]
+    assert [one and one.bot_token for one in found] == ["xoxb-3", "xoxb-2", "xoxb-2", "xoxb-2"]
+    assert (alone := await store.find("T9"))
+    assert alone.bot_token == "xoxb-0"
+    assert await store.stored() == [("", "T9"), ("E4", ""), ("E4", "T4"), ("E4", "T8")]
 
 
 async def test_the_sdks_eight_methods_agree_with_each_other(slack: FakeSlack, core: Core) -> None:
@@ -316,6 +324,33 @@ async def test_whoever_gives_up_waiting_does_not_cut_a_renewal(slack: FakeSlack,
     assert stands.bot_token != found.bot_token
 
 
+@pytest.mark.parametrize("removed", [False, True], ids=["installed-anew", "removed"])
+@pytest.mark.parametrize("fault", ["reset_before", "reset_after"])
+async def test_a_renewal_whose_lock_had_lapsed_overwrites_nothing(
+    slack: FakeSlack, core: Core, one: Distributed, fault: str, removed: bool
+) -> None:
+    await slack.install(one.url, team="T2")
+    store = Installations(core.shared)
+    found, anew = await expired(slack, core, "T2"), await store.find("T2")
+    assert anew
+    anew.bot_token, anew.bot_refresh_token = "xoxb-anew", "xoxe-anew"
+
+    async def meanwhile(_: float) -> None:
+        if removed:
+            await core.shared.drop("install:slack:-:T2")
+        else:
+            await store.keep(anew)
+
+    slack.fail("oauth.v2.access", fault)
+    async with aiohttp.ClientSession() as session:
+        rotation = Rotation(store, Api(Clients(settings(slack), session).app()), pause=meanwhile)
+        stands = await rotation.renewed(found)
+        await rotation.aclose()
+    assert exchanges(slack) == 2
+    left = [stands, await store.find("T2")]
+    assert [one and one.bot_token for one in left] == [None if removed else "xoxb-anew"] * 2
+
+
 class Watch:
     """A clock that a test sets."""
 
@@ -473,6 +508,87 @@ async def test_a_workspace_that_leaves_an_organisations_installation_leaves_the_
     await answered(one, [question(slack, "T5")])
 
 
+async def test_an_organisation_that_removes_the_bot_leaves_a_workspace_its_own_installation(
+    slack: FakeSlack, core: Core, one: Distributed
+) -> None:
+    await install_all(slack, one)
+    await slack.install(one.url, team="T5")
+    for team in ("T4", "T5"):
+        await slack.mention(TEAMS[team], f"U{team}", "hello")
+    organisation = slack.installations["E4"]
+    organisation.alive = False
+    await slack_says(slack, one, {"type": "app_uninstalled"}, team="T4", enterprise="E4")
+    assert core.forgotten == ["T4"]
+    await answered(one, [question(slack, "T5")])
+
+
+async def test_an_organisations_removal_that_broke_off_is_completed_when_the_event_comes_again(
+    slack: FakeSlack, core: Core, one: Distributed, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await install_all(slack, one)
+    for team in ("T4", "T5"):
+        await slack.mention(TEAMS[team], f"U{team}", "hello")
+    slack.installations["E4"].alive = False
+    forget, failures = core.forget, iter([StoreError("Redis is away")])
+
+    async def fails_once(*, platform: str, workspace: str) -> None:
+        if workspace == "T5" and (error := next(failures, None)):
+            raise error
+        await forget(platform=platform, workspace=workspace)
+
+    monkeypatch.setattr(core, "forget", fails_once)
+    await slack_says(slack, one, {"type": "app_uninstalled"}, team="E4", enterprise="E4", status=503)
+    await slack_says(slack, one, {"type": "app_uninstalled"}, team="E4", enterprise="E4")
+    assert sorted(core.forgotten) == ["T4", "T5"]
+    stands = await dump(redis)
+    assert [f"install:slack-org:{team}" in stands for team in ("T3", "T4", "T5")] == [True, False, False]
+
+
+async def test_a_workspace_that_leaves_takes_nothing_along_where_its_organisations_token_has_ended_meanwhile(
+    slack: FakeSlack, core: Core, one: Distributed
+) -> None:
+    await install_all(slack, one)
+    for team in ("T4", "T5"):
+        await slack.mention(TEAMS[team], f"U{team}", "hello")
+    await expired(slack, core, "T4")
+    await slack_says(slack, one, {"type": "app_uninstalled"}, team="T4", enterprise="E4")
+    assert core.forgotten == ["T4"]
+    await answered(one, [question(slack, "T5")])
+
+
+async def test_where_nobody_can_say_now_whether_an_organisation_is_left_the_event_is_to_come_again(
+    slack: FakeSlack, core: Core, one: Distributed
+) -> None:
+    await install_all(slack, one)
+    await slack.mention("C4", "UT4", "hello")
+    await expired(slack, core, "T4")
+    slack.fail("oauth.v2.access", "503", "503")
+    await slack_says(slack, one, {"type": "app_uninstalled"}, team="T4", enterprise="E4", status=503)
+    assert core.forgotten == []
+    assert await Installations(core.shared).find("T4")
+
+
+async def test_a_deletion_outlives_the_event_that_began_it_and_is_done_once(
+    slack: FakeSlack, core: Core, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end, begun = asyncio.Event(), list[str]()
+
+    async def takes_long(*, platform: str, workspace: str) -> None:
+        begun.append(workspace)
+        await may_end.wait()
+
+    monkeypatch.setattr(core, "forget", takes_long)
+    async with in_memory(slack, core, Watch()) as workspaces:
+        await Installations(core.shared).async_save(installation("T2"))
+        event = {"event": {"type": "app_uninstalled"}, "event_time": int(time.time()) + 1}
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(workspaces.removed("T2", enterprise="", payload=event), 0.2)
+        may_end.set()
+        await workspaces.removed("T2", enterprise="", payload=event)
+    assert begun == ["T2"]
+
+
 @pytest.mark.parametrize(
     ("event", "at"),
     [
@@ -498,6 +614,7 @@ async def slack_says(
     team: str,
     enterprise: str = "",
     at: float | None = None,
+    status: int = 200,
 ) -> None:
     """Deliver an event as Slack would, whatever the fake knows of its installations."""
     about = {"team_id": team, "enterprise_id": enterprise or None, "event_time": int(time.time() if at is None else at)}
@@ -506,7 +623,7 @@ async def slack_says(
         aiohttp.ClientSession() as session,
         session.post(f"{to.url}/slack/events", data=body, headers=slack.sign(body)) as answer,
     ):
-        assert answer.status == 200
+        assert answer.status == status
 
 
 async def test_two_replicas_behind_a_load_balancer_take_events_and_presses_in_turn(

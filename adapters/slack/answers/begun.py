@@ -57,7 +57,7 @@ class Begun:
         return None
 
     def _intent(self, key: str) -> str:
-        return f"slack-begun:{self._team}:{hashed(key)}"
+        return f"begun:slack:{self._team}:{hashed(key)}"
 
     def _stream(self, channel: str, ts: str) -> str:
-        return f"slack-stream:{self._team}:{channel}:{ts}"
+        return f"stream:slack:{self._team}:{channel}:{ts}"

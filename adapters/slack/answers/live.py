@@ -22,7 +22,7 @@ class Owner(Protocol):
         """Send rendered text."""
         ...
 
-    async def end(self, mention: Mention, ts: str, *, key: str, stage: Stage) -> None:
+    async def end(self, mention: Mention, ts: str, *, key: str, stage: Stage, shown: str) -> None:
         """End it, now or later."""
         ...
 
@@ -74,7 +74,7 @@ class Stream:
         """End the message; see `LiveMessage.close`. Never fails: what Slack cannot take now is done later."""
         if not self._closed:
             self._closed = True
-            await self._owner.end(self._mention, self._ts, key=self._key, stage=stage)
+            await self._owner.end(self._mention, self._ts, key=self._key, stage=stage, shown=self._shown)
 
     async def _send(self, text: str, *, last: bool) -> None:
         try:

@@ -6,6 +6,7 @@ which is read back when an outcome is unclear.
 """
 
 import asyncio
+import logging
 import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -21,9 +22,11 @@ from adapters.slack.api.budgets import Metered
 from adapters.slack.api.calls import Answer, Api, Unclear, code_of
 from adapters.slack.api.reading import PAGE, stored
 from adapters.slack.payloads.parse import Identity
-from bot.errors import Ambiguous, Gone, PlatformError, RateLimited, Rejected, Unreachable
+from bot.errors import Ambiguous, Busy, Gone, PlatformError, RateLimited, Rejected, Unreachable
 from bot.events import Mention
-from bot.platform import Stage
+from bot.platform import Stage, utf16_length
+
+log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 Pause = Callable[[float], Awaitable[None]]
@@ -31,6 +34,7 @@ Pause = Callable[[float], Awaitable[None]]
 READS: Final = 2
 READ_APART_S: Final = 2.0  # chosen: long enough for a stored message to become readable
 _KNOWN_MAX: Final = 10_000
+_UPDATE_MAX: Final = 4_000  # docs.slack.dev/reference/methods/chat.update, November 2026
 _STREAMING: Final = "streaming_state_conflict"
 _NAMESPACE: Final = uuid.UUID("6f0a1a6e-64d8-5f0e-9c3c-5d3c8b6f2f10")
 
@@ -60,6 +64,8 @@ class Posting:
         self._begun = begun
         self._page = page
         self._pause = pause
+        # The edits that will end messages are paid for when these are begun; by key, then by channel and ts.
+        self._paid: OrderedDict[str | tuple[str, str], bool] = OrderedDict()
         # Whether an update without metadata keeps it is not documented; this process's own messages get theirs again.
         self._metadata: OrderedDict[tuple[str, str], Json] = OrderedDict()
 
@@ -88,6 +94,35 @@ class Posting:
                 raise
             await self._replace_streaming(mention, ts, text, stage)
 
+    async def dress(self, mention: Mention, ts: str, text: str) -> None:
+        """Put the last part's buttons and key under a message that ended without them, if an edit can hold its text.
+
+        Raises RateLimited and Unreachable: then try again.
+        """
+        if utf16_length(text) > _UPDATE_MAX:
+            return
+        try:
+            await self._replace(mention, ts, text, "last")
+        except (RateLimited, Unreachable):
+            raise
+        except PlatformError as error:
+            log.info("slack_stream_undressed", extra={"error": str(error)})
+
+    async def delete(self, mention: Mention, ts: str) -> None:
+        """Remove one of the bot's messages, also one that still streams or is gone already."""
+        channel = mention.place.channel
+        try:
+            try:
+                await self._api.write("chat.delete", channel=channel, ts=ts)
+            except Rejected as error:
+                # That Slack refuses this of a stream, as it does an edit, is not documented.
+                if code_of(error) != _STREAMING:
+                    raise
+                await self._stop(mention, ts, metadata=None, stage="full")
+                await self._api.write("chat.delete", channel=channel, ts=ts)
+        except Gone:
+            log.debug("slack_already_deleted")
+
     def remember(self, mention: Mention, ts: str, *, key: str) -> None:
         """Know from now on that a message has this key."""
         self._metadata[mention.place.channel, ts] = metadata(key)
@@ -98,7 +133,8 @@ class Posting:
         channel = mention.place.channel
 
         async def call(style: Style) -> Answer:
-            await self._update.spend(last=stage != "growing")
+            if stage == "growing" or not self._paid.pop((channel, ts), False):
+                await self._update.spend(last=stage != "growing")
             self._pace.updated()
             return await self._update.call(
                 channel=channel,
@@ -167,13 +203,34 @@ class Posting:
                 **_body(mention, text, stage, style),
             )
 
+        if stage == "growing":
+            await self._pay(key)
         answer = await self._styles.write(call)
         ts = answer.data.get("ts")
         if not isinstance(ts, str):
             raise Unclear("chat.postMessage: no ts in the answer")
+        if self._paid.pop(key, False):
+            self._paid[mention.place.channel, ts] = True
         self.remember(mention, ts, key=key)
         self._pace.wrote(mention.event_id)
         return ts
+
+    async def _pay(self, key: str) -> None:
+        """Pay for the edit that will end this message.
+
+        Where the minute has none left, an answer is not begun but posted once, when it is whole: Busy. Messages that
+        nobody could end in time would be worse, and posting takes no edit (Slack takes about one post a second in each
+        channel, and 50 edits a minute in a workspace).
+        """
+        if key in self._paid:
+            return
+        try:
+            await self._update.spend(last=True)
+        except RateLimited as error:
+            raise Busy(str(error), retry_after_s=error.retry_after_s) from error
+        self._paid[key] = True
+        if len(self._paid) > _KNOWN_MAX:
+            self._paid.popitem(last=False)
 
     async def _find(self, mention: Mention, key: str) -> str | None:
         """The ts of the bot's message with this key, written after the mention."""

@@ -60,6 +60,8 @@ class Private:
     async def whisper(self, channel: str, user: str, text: str, *, thread_ts: str | None = None) -> None:
         """One private line in a channel, gone when the person reloads. Raises PlatformError.
 
+        In a thread that nobody has replied in yet Slack takes it and shows it to nobody (docs.slack.dev/reference/
+        methods/chat.postEphemeral, November 2026): leave `thread_ts` out there.
         The flags are there because every message of ours says them; no address in it is to be fetched.
         """
         await self._api.write(
@@ -73,8 +75,8 @@ class Private:
         )
 
     async def _ephemeral(self, mention: Mention, text: str) -> None:
-        place = mention.place
-        await self.whisper(place.channel, mention.author.id, text, thread_ts=place.thread)
+        # Not in the thread: there Slack shows it only where somebody has replied already.
+        await self.whisper(mention.place.channel, mention.author.id, text)
 
     async def _at_url(self, url: str, text: str) -> None:
         shown = rendered(text)

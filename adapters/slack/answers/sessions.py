@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
+from adapters.slack.answers.keys import hashed
 from adapters.slack.api.budgets import RENAME, STATUS, Metered
 from adapters.slack.api.calls import Api, Unscoped, Unsupported, code_of
 from adapters.slack.api.chores import Chores, Pause, insist
@@ -31,7 +32,7 @@ TITLE_MAX: Final = 60
 """Chosen; Slack takes 200 characters (agents.sessions.rename, November 2026) and shows fewer."""
 
 _TITLED_FOR_S: Final = 30 * 24 * 3600.0  # chosen: a thread older than this is not given a second title in practice
-_SETTLE_WITHIN_S: Final = 600.0  # chosen: after that Slack's own hour ends it
+_PROCESSING_FOR_S: Final = 3_600.0  # then Slack ends it by itself
 _RENAME_WITHIN_S: Final = 60.0
 _TURNS_MAX: Final = 10_000
 _LEGACY_STATUS: Final = "is thinking…"
@@ -64,8 +65,9 @@ class Sessions:
         self._pause = pause
         self._status = Metered(api, STATUS, team=team, shared=shared, clock=clock)
         self._rename = Metered(api, RENAME, team=team, shared=shared, clock=clock)
-        # By event: what the turn set its session to, as far as this process knows.
-        self._turns: OrderedDict[str, Status] = OrderedDict()
+        # By event: what the turn set its session to, as far as this process knows; "unclear" where it may have.
+        self._turns: OrderedDict[str, Status | Literal["unclear"]] = OrderedDict()
+        self._signs: dict[str, asyncio.Task[None]] = {}  # by event: "processing" on its way to Slack
 
     @property
     def agent(self) -> bool:
@@ -76,13 +78,17 @@ class Sessions:
         """Show that an answer is being prepared. Called again every few seconds until text shows."""
         if mention.private or mention.place.thread is None or self.is_processing(mention):
             return
-        if self.agent and await self._begun(mention):
-            return
-        await self._legacy(mention)
+        if self.agent:
+            await self._sign(mention)
+        if not self.agent:
+            await self._legacy(mention)
 
     async def settled(self, mention: Mention) -> None:
         """The turn is over: its session becomes active, now or as soon as Slack takes it."""
-        if self._turns.pop(mention.event_id, None) != "active":
+        if sign := self._signs.get(mention.event_id):
+            await asyncio.wait([sign])
+        known = self._turns.pop(mention.event_id, None)
+        if known != "active" and (known or await self._is_marked(mention)):
             await self.activate(mention)
 
     async def activate(self, mention: Mention) -> None:
@@ -94,14 +100,24 @@ class Sessions:
             await self._set(mention, "active", last=True)
         except (RateLimited, Unreachable):
             self._chores.begin(
-                insist(lambda: self._set(mention, "active", last=True), within_s=_SETTLE_WITHIN_S, pause=self._pause),
+                insist(lambda: self._set(mention, "active", last=True), within_s=_PROCESSING_FOR_S, pause=self._pause),
                 name="session",
+                ends=True,
             )
         except PlatformError as error:
             self._refused(error)
 
-    def noted(self, mention: Mention, status: Status) -> None:
-        """A stream's call has set this status by the way."""
+    async def mark(self, mention: Mention) -> None:
+        """Note for all processes, before a call that may do it, that the turn's session processes. Raises StoreError.
+
+        Whoever ends the turn then knows that the session must become active; one without the mark costs no call: a
+        workspace takes fewer of them in a minute than it can ask questions.
+        """
+        if self._shared and self.agent and mention.event_id not in self._turns:
+            await self._shared.put(self._marked(mention), "1", tenant=self._team, ttl_s=_PROCESSING_FOR_S)
+
+    def noted(self, mention: Mention, status: Status | Literal["unclear"]) -> None:
+        """A call has set this status, or may have."""
         self._turns[mention.event_id] = status
         self._turns.move_to_end(mention.event_id)
         if len(self._turns) > _TURNS_MAX:
@@ -142,20 +158,48 @@ class Sessions:
         """Slack said on the way that the app has no sessions."""
         self._refused(error)
 
-    async def _begun(self, mention: Mention) -> bool:
-        """Whether the session took the status, or may take it next time: only a legacy app shows the older line."""
+    async def _sign(self, mention: Mention) -> None:
+        """Set the session processing. The call outlives whoever waits for it.
+
+        An answer may end first, and what Slack took only then would say for an hour that the bot works: `settled`
+        waits for the call's end.
+        """
+        event = mention.event_id
+        if event not in self._signs and (sign := self._chores.begin(self._begun(mention), name="sign")):
+            self._signs[event] = sign
+            sign.add_done_callback(lambda _: self._signs.pop(event, None))
+        if sign := self._signs.get(event):
+            await asyncio.shield(sign)
+
+    async def _begun(self, mention: Mention) -> None:
         try:
-            await self._set(mention, "processing")
+            await self._status.spend()
+            await self.mark(mention)
+        except (RateLimited, StoreError) as error:
+            log.debug("slack_session_unmarked", extra={"error": str(error)})
+            return
+        try:
+            await self._status.call(**_status_of(mention, "processing"))
         except PlatformError as error:
+            if isinstance(error, Unreachable):
+                self.noted(mention, "unclear")
             self._refused(error)
-            return self.agent
-        self.noted(mention, "processing")
-        self.entitle(mention)
-        return True
+        else:
+            self.noted(mention, "processing")
+            self.entitle(mention)
 
     async def _set(self, mention: Mention, status: Status, *, last: bool = False) -> None:
-        place = mention.place
-        await self._status(last=last, channel_id=place.channel, thread_ts=place.thread, status=status)
+        await self._status(last=last, **_status_of(mention, status))
+
+    async def _is_marked(self, mention: Mention) -> bool:
+        """Whether any process may have set the turn's session processing."""
+        if self._shared is None or mention.private or mention.place.thread is None:
+            return True
+        try:
+            return bool(await self._shared.get(self._marked(mention), tenant=self._team))
+        except StoreError as error:
+            log.debug("slack_session_unknown", extra={"error": str(error)})
+            return True
 
     async def _legacy(self, mention: Mention) -> None:
         """Show "is thinking…" under the thread; the answer's first message clears it.
@@ -194,14 +238,21 @@ class Sessions:
         except Gone:
             log.debug("slack_session_gone")
 
+    def _marked(self, mention: Mention) -> str:
+        return f"processing:slack:{self._team}:{hashed(mention.event_id)}"
+
     def _titled(self, channel: str, thread: str) -> str:
-        return f"slack-titled:{self._team}:{channel}:{thread}"
+        return f"titled:slack:{self._team}:{channel}:{thread}"
 
     def _refused(self, error: PlatformError) -> None:
         if code_of(error) in FOR_GOOD and self._latches.close("sessions"):
             log.info("slack_sessions_unavailable", extra={"error": str(error)})
         else:
             log.debug("slack_session_failed", extra={"error": str(error)})
+
+
+def _status_of(mention: Mention, status: Status) -> dict[str, str | None]:
+    return {"channel_id": mention.place.channel, "thread_ts": mention.place.thread, "status": status}
 
 
 def title(text: str) -> str:

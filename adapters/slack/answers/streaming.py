@@ -104,6 +104,7 @@ class Streaming:
         try:
             await self._start.spend()
             await begun.intend(key)
+            await self._sessions.mark(mention)
             ts = await self._started(mention, shown)
         except StoreError:
             return self._declined("store")
@@ -138,20 +139,21 @@ class Streaming:
                 self._refused(mention, error)
             raise StreamEnded(str(error), stopped=code == "stopped_by_user") from error
 
-    async def end(self, mention: Mention, ts: str, *, key: str, stage: Stage) -> None:
-        """End a stream; where Slack cannot take that now, a chore goes on. Never fails."""
+    async def end(self, mention: Mention, ts: str, *, key: str, stage: Stage, shown: str) -> None:
+        """End a stream, which shows this text; where Slack cannot take that now, a chore goes on. Never fails."""
         self._open.pop(ts, None)
 
         async def call() -> None:
             ended = await self._stop(mention, ts, metadata=metadata(key), stage=stage)
             if not ended and stage == "last":
                 await self._sessions.activate(mention)
+                await self._posting.dress(mention, ts, shown)
 
         try:
             await insist(call, within_s=CLOSE_WITHIN_S, pause=self._pause)
         except (RateLimited, Unreachable) as error:
             log.info("slack_stream_ends_later", extra={"error": str(error)})
-            self._chores.begin(insist(call, within_s=_ENDS_BY_ITSELF_S, pause=self._pause), name="stop")
+            self._chores.begin(insist(call, within_s=_ENDS_BY_ITSELF_S, pause=self._pause), name="stop", ends=True)
             if stage == "last":
                 await self._sessions.activate(mention)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.slack.api.calls import Answer, Api
-from bot.errors import RateLimited, StoreError
+from bot.errors import Busy, RateLimited, StoreError
 from bot.services import Shared
 
 log = logging.getLogger(__name__)
@@ -75,12 +75,15 @@ class Metered:
         return await self.call(**args)
 
     async def spend(self, *, last: bool = False) -> None:
-        """Take one call from the budget, for `last` also from the reserve. Raises RateLimited."""
-        wait_s = self._refused_until - self._clock()
-        if wait_s <= 0:
-            wait_s = await self._wait_s(last=last)
-        if wait_s > 0:
-            raise RateLimited(f"{self._method.name}: the minute is spent", retry_after_s=wait_s)
+        """Take one call from the budget, for `last` also from the reserve.
+
+        Raises RateLimited; Busy where only what is not `last` has to wait.
+        """
+        if (wait_s := self._refused_until - self._clock()) > 0:
+            raise RateLimited(f"{self._method.name}: Slack asked to wait", retry_after_s=wait_s)
+        if (wait_s := await self._wait_s(last=last)) > 0:
+            refusal = RateLimited if last else Busy
+            raise refusal(f"{self._method.name}: the minute is spent", retry_after_s=wait_s)
 
     async def call(self, **args: Any) -> Answer:
         """Call what was paid for. Raises PlatformError; a 429 is remembered for as long as Slack asked."""

@@ -181,11 +181,19 @@ def _sent_amiss(what: str, status: int, headers: Mapping[str, str], said: str) -
 
 def _is_slacks(url: str, api_url: str) -> bool:
     """Whether an address is Slack's, or on the host where its Web API was set to be."""
-    given, api = urlsplit(url), urlsplit(api_url)
+    try:
+        given, api = urlsplit(url), urlsplit(api_url)
+    except ValueError:
+        return False
     if (given.scheme, given.netloc) == (api.scheme, api.netloc):
         return True
     host = given.hostname or ""
-    return given.scheme == "https" and any(host == own or host.endswith(f".{own}") for own in _OWN_HOSTS)
+    # A name before the host is never Slack's, and parsers do not agree on where it ends.
+    return (
+        given.scheme == "https"
+        and "@" not in given.netloc
+        and any(host == own or host.endswith(f".{own}") for own in _OWN_HOSTS)
+    )
 
 
 def _code(reply: object) -> str:

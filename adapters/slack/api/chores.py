@@ -18,6 +18,7 @@ Pause = Callable[[float], Awaitable[None]]
 _FIRST_DELAY_S: Final = 0.25
 _DELAY_MAX_S: Final = 8.0
 _AT_ONCE_MAX: Final = 200  # chosen: ten times what Slack lets begin in a minute
+_ENDS_MAX: Final = 2_000  # chosen: what Slack lets end in its hour; each is a task that sleeps
 _END_WITHIN_S: Final = 2.0
 
 
@@ -32,7 +33,8 @@ async def insist(call: Callable[[], Awaitable[None]], *, within_s: float, pause:
         try:
             return await call()
         except (RateLimited, Unreachable) as error:
-            wait_s = error.retry_after_s if isinstance(error, RateLimited) else delay_s
+            # Of many that wait for one budget only one gets what it is told to wait for.
+            wait_s = max(delay_s, error.retry_after_s) if isinstance(error, RateLimited) else delay_s
             if max(waited_s, time.monotonic() - began) + wait_s > within_s:
                 raise
         await pause(wait_s)
@@ -46,15 +48,20 @@ class Chores:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, work: Coroutine[None, None, None], *, name: str) -> None:
-        """Do it in the background. Over 200 at once the newest is left out, and said so in the log."""
-        if len(self._tasks) >= _AT_ONCE_MAX:
+    def begin(self, work: Coroutine[None, None, None], *, name: str, ends: bool = False) -> asyncio.Task[None] | None:
+        """Do it in the background; gives its task, which never fails.
+
+        Over 200 at once the newest is left out, and said so in the log; over 2,000 also what `ends` something, which
+        would stand wrong without it.
+        """
+        if len(self._tasks) >= (_ENDS_MAX if ends else _AT_ONCE_MAX):
             work.close()
             log.warning("slack_chore_left_out", extra={"chore": name})
-            return
+            return None
         task = asyncio.create_task(_walled(work, name), name=f"slack-{name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def aclose(self) -> None:
         """Give what is on its way a moment, then end it."""

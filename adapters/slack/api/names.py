@@ -35,7 +35,7 @@ class Names:
         self._clock = clock
         self._known: OrderedDict[str, tuple[str, float]] = OrderedDict()  # id -> name ("" unknown), good until
         self._asked: dict[str, asyncio.Task[None]] = {}
-        self._not_before = 0.0
+        self._not_before: dict[str, float] = {}  # by method: Slack limits each for itself
         self._denied: set[str] = set()  # methods without their scope
 
     async def of(self, ids: Collection[str]) -> Mapping[str, str]:
@@ -60,7 +60,9 @@ class Names:
     def _ask(self, user: str) -> asyncio.Task[None] | None:
         if running := self._asked.get(user):
             return running
-        if _method(user) in self._denied or self._clock() < self._not_before or len(self._asked) >= _AT_ONCE_MAX:
+        method = _method(user)
+        limited = self._clock() < self._not_before.get(method, 0.0)
+        if limited or method in self._denied or len(self._asked) >= _AT_ONCE_MAX:
             return None
         task = self._asked[user] = asyncio.create_task(self._look_up(user), name="slack-name")
         task.add_done_callback(lambda _: self._asked.pop(user, None))
@@ -78,7 +80,7 @@ class Names:
             self._remember(one, "", _KEEP_S)
         except PlatformError as error:
             if isinstance(error, RateLimited):
-                self._not_before = self._clock() + error.retry_after_s
+                self._not_before[method] = self._clock() + error.retry_after_s
             self._remember(one, self._known.get(one, ("", 0.0))[0], _RETRY_S)
             log.debug("slack_name_failed", extra={"error": str(error)})
         else:

@@ -54,8 +54,7 @@ def _installed_by_oauth(settings: SlackSettings) -> Finding:
     needed = ", ".join(events(agent=settings.slack_agent != "off", oauth=True))
     return Finding(
         "ok",
-        f"Workspaces install the bot at {where}/slack/install; each installation is checked for itself, when the "
-        "bot is used there.",
+        f"Workspaces install the bot at {where}/slack/install; each installation is checked for itself.",
         f"Under OAuth & Permissions the Redirect URLs must hold {where}{REDIRECT_PATH}.\n"
         "Under Manage Distribution the app must be distributed.\n"
         f"Under Event Subscriptions there must be: {needed}.\n"

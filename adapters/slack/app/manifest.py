@@ -16,20 +16,19 @@ SCOPES: Final[dict[str, str]] = {
     "app_mentions:read": "answers to mentions",
     "assistant:write": "the agent view, with suggested prompts and session titles",
     "channels:history": "follow-ups without a mention and earlier messages of threads in public channels",
-    "channels:read": "answers in public channels, unless SLACK_ALLOW_EXTERNAL is set (whether other organisations "
-    "read along there cannot be seen)",
+    "channels:read": "answers in public channels where an event does not say whether other organisations read along, "
+    "unless SLACK_ALLOW_EXTERNAL is set; names of channels",
     "chat:write": "every answer",
     "commands": "/routernesia and the message shortcuts",
     "files:write": "very long answers as a file",
     "groups:history": "follow-ups without a mention and earlier messages of threads in private channels",
-    "groups:read": "answers in private channels, unless SLACK_ALLOW_EXTERNAL is set (whether other organisations "
-    "read along there cannot be seen)",
+    "groups:read": "answers in private channels where an event does not say whether other organisations read along, "
+    "unless SLACK_ALLOW_EXTERNAL is set",
     "im:history": "direct messages",
-    "im:read": "answers in direct messages, unless SLACK_ALLOW_EXTERNAL is set (whether they are shared with another "
-    "organisation cannot be seen)",
+    "im:read": "this check's look whether Slack's Stop button is heard",
     "mpim:history": "follow-ups without a mention and earlier messages of threads in group messages",
-    "mpim:read": "answers in group messages, unless SLACK_ALLOW_EXTERNAL is set (whether other organisations "
-    "read along there cannot be seen)",
+    "mpim:read": "answers in group messages where an event does not say whether other organisations read along, "
+    "unless SLACK_ALLOW_EXTERNAL is set",
     "users:read": "people's names, and every answer unless SLACK_ALLOW_EXTERNAL is set (guests and strangers cannot be "
     "told from members)",
 }
@@ -38,7 +37,6 @@ SCOPES: Final[dict[str, str]] = {
 EVENTS: Final[dict[str, str]] = {
     "agent_session_stopped": "Slack's own Stop button",
     "agent_session_title_changed": "keeping the title that a person gave a session",
-    "app_context_changed": "knowing what a person has open beside the agent view",
     "app_home_opened": "the Home tab, and suggested prompts in the agent view",
     "app_mention": "answers to mentions",
     "message.channels": "follow-ups without a mention, edits and deletions in public channels",
@@ -58,7 +56,7 @@ EVENTS_PATH: Final = "/slack/events"
 REDIRECT_PATH: Final = "/slack/oauth_redirect"
 
 AGENT_SCOPE: Final = "assistant:write"
-_AGENT_EVENTS: Final = ("agent_session_stopped", "agent_session_title_changed", "app_context_changed")
+_AGENT_EVENTS: Final = ("agent_session_stopped", "agent_session_title_changed")
 _OAUTH_EVENTS: Final = ("app_uninstalled", "tokens_revoked")
 
 _NAME: Final = "Routernesia"

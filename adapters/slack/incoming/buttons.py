@@ -10,14 +10,14 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 from adapters.slack.answers.blocks import BAD, FEEDBACK, GOOD, REGENERATE, STOP, asked_by
 from adapters.slack.incoming import modals
 from adapters.slack.incoming.access import Entry
 from adapters.slack.incoming.entrance import Entrance
 from adapters.slack.payloads.fields import Json, seconds, text
-from adapters.slack.payloads.interactions import Form, Press
+from adapters.slack.payloads.interactions import Form, Press, stands
 from adapters.slack.workspace import Workspace
 from bot.errors import PlatformError
 from bot.events import Author, Mention, Place, Stop
@@ -101,7 +101,8 @@ class Buttons:
         services, place = self._entrance.services, press.source.place
         if services is None or press.value not in (GOOD, BAD):
             return
-        name = f"opinion:slack:{place.workspace}:{place.channel}:{press.message_ts}:{author.id}"
+        # Begins as the core's own note of the feedback does, so that it goes with that when a person is forgotten.
+        name = f"feedback:slack:{place.workspace}:{author.id}:{place.channel}:{press.message_ts}"
         if await services.shared.get(name, tenant=place.workspace) != press.value:
             await services.feedback(Feedback(place, press.message_ts, author, good=press.value == GOOD))
             await services.shared.put(name, press.value, tenant=place.workspace, ttl_s=_OPINION_KEPT_S)
@@ -124,7 +125,7 @@ async def called(workspace: Workspace, author: Author) -> Author:
 
 def note(place: Place, ts: str) -> str:
     """A message and where it stands, to be carried by a form: ids only."""
-    return json.dumps({"channel": place.channel, "thread": place.thread, "kind": place.kind, "ts": ts})
+    return json.dumps({"channel": place.channel, "thread": place.thread, "ts": ts})
 
 
 def noted(workspace: str, note: str) -> tuple[Place, str]:
@@ -134,6 +135,4 @@ def noted(workspace: str, note: str) -> tuple[Place, str]:
     except ValueError:
         found = None
     read = cast(Json, found) if isinstance(found, dict) else {}
-    thread, kind = text(read, "thread") or None, text(read, "kind")
-    where: Literal["dm", "channel", "thread"] = kind if kind in ("dm", "thread") else "channel"
-    return Place("slack", workspace, text(read, "channel"), thread, where), text(read, "ts")
+    return stands(workspace, text(read, "channel"), text(read, "thread") or None), text(read, "ts")

@@ -74,7 +74,9 @@ class Commands:
         name, argument = found
         done = f"command:{mention.event_id}"
         async with self._entrance.marks.once(done, workspace=mention.place.workspace, ttl_s=_DONE_KEPT_S) as first:
-            if first and name == "stop":
+            if first and name == "stop" and entry.begins:  # nothing is being written in a thread that begins with it
+                await self._entrance.whisper(workspace, entry, _STOP_THERE)
+            elif first and name == "stop":
                 await submit(Stop(mention.place, mention.author, mention.message_id))
             elif first:
                 answer = await self._answer(Command(name, argument, mention.place, mention.author))

@@ -1,6 +1,6 @@
 """What Slack delivers, and who in this package takes it: events, presses, shortcuts, forms and commands.
 
-It finds the workspace and keeps a channel's events in order. It knows neither HTTP nor sockets, and logs no content.
+It finds the workspace and keeps a conversation's events in order. It knows neither HTTP nor sockets, logs no content.
 """
 
 import logging
@@ -59,7 +59,7 @@ class Dispatch:
                 await self._hearing.other(workspace, payload, submit)
         else:
             # The place in the queue is taken before anything is waited for.
-            async with self._order.turn(f"{parse.team(payload)}:{text(event, 'channel')}") as turn:
+            async with self._order.turn(f"{parse.team(payload)}:{_line(event)}") as turn:
                 if workspace := await self._workspace(payload):
                     await self._hearing.message(workspace, payload, submit, turn)
 
@@ -92,6 +92,17 @@ class Dispatch:
             case Form():
                 log.info("slack_form_unknown", extra={"workspace": found.source.place.workspace})
         return {}
+
+
+def _line(event: Json) -> str:
+    """Which events come one after the other: those of a thread, and of a direct conversation, which may be one.
+
+    In other threads of a channel nobody waits for a look-up that concerns this one.
+    """
+    channel, said = text(event, "channel"), record(event, "message") or record(event, "previous_message") or event
+    if parse.is_dm(event):
+        return channel
+    return f"{channel}:{text(said, 'thread_ts') or text(said, 'ts') or text(event, 'deleted_ts')}"
 
 
 def _here(source: Source, own: str) -> Source:

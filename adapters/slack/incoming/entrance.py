@@ -76,8 +76,9 @@ class Entrance:
 
     async def whisper(self, workspace: Workspace, entry: Entry, line: str) -> None:
         """Say it to the person alone. That it cannot be said is logged: the refusal or the command stands anyway."""
+        thread = None if entry.begins else entry.place.thread
         try:
-            await workspace.whisper(entry.place.channel, entry.actor.id, line, thread_ts=entry.place.thread)
+            await workspace.whisper(entry.place.channel, entry.actor.id, line, thread_ts=thread)
         except PlatformError as error:
             log.warning("slack_whisper_failed", extra={"error": str(error)})
 

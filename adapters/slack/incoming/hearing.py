@@ -3,15 +3,15 @@
 An event that is nothing to the bot costs no call and no wait. In a thread where the bot takes no part a message costs
 one look at the shared state, and no call of Slack's. Only `message` brings files along: an `app_mention` carries none,
 and looking each of them up would cost a Tier 3 call for a mention. Subscribed as the manifest says, both forms come;
-where `app_mention` wins the race, the names of the files are missing. `app_context_changed` is acknowledged and left
-alone: what somebody looks at beside the chat is not part of their question.
+where `app_mention` wins the race, the names of the files are missing.
 """
 
 import logging
+from dataclasses import replace
 from typing import Final
 
 from adapters.slack.incoming.access import Entry
-from adapters.slack.incoming.commands import Commands
+from adapters.slack.incoming.commands import Commands, spoken
 from adapters.slack.incoming.entrance import Entrance
 from adapters.slack.incoming.home import Home
 from adapters.slack.incoming.order import Turn
@@ -61,7 +61,7 @@ class Hearing:
     async def _mention(self, workspace: Workspace, payload: Json, found: Mention, submit: Submit, turn: Turn) -> None:
         if not await self._meant(found, turn):
             return
-        entry = _entry(payload, found.author, found.place)
+        entry = replace(_entry(payload, found.author, found.place), begins=found.place.thread == found.message_id)
         if refusal := await self._entrance.refusal(workspace, entry):
             if found.addressed:
                 await self._entrance.tell(workspace, entry, refusal.line)
@@ -73,8 +73,10 @@ class Hearing:
             log.info("slack_gesture_came_twice", extra={"event_id": found.event_id})
             return
         await turn()
-        if not await self._commands.spoken(workspace, entry, found, submit):
-            await submit(found)
+        if await self._commands.spoken(workspace, entry, found, submit):
+            return
+        if found.addressed or self._entrance.rules.follow_ups:
+            await submit(await self._among(found))
 
     async def _meant(self, found: Mention, turn: Turn) -> bool:
         """Whether a message may be for the bot; notes who takes part in its thread.
@@ -85,7 +87,9 @@ class Hearing:
             if found.place.kind != "dm":
                 await self._entrance.marks.join(found.place, found.author.id, *found.others)
             return True
-        if not self._entrance.rules.follow_ups or not await self._takes_part(found.place, turn):
+        # A command in a thread of the bot's is for it also where follow-ups are not.
+        meant = self._entrance.rules.follow_ups or spoken(found.text)
+        if not meant or not await self._takes_part(found.place, turn):
             return False
         await self._entrance.marks.join(found.place, found.author.id)
         return True
@@ -97,6 +101,17 @@ class Hearing:
             await turn()
             people = await self._entrance.marks.people(place)
         return people != frozenset()
+
+    async def _among(self, found: Mention) -> Mention:
+        """A follow-up with everybody who is known to talk in its thread.
+
+        Who may not use the bot is noted, and never comes to the inbox; yet with them in it a thread is no longer one
+        person's with the bot.
+        """
+        if found.addressed:
+            return found
+        people = await self._entrance.marks.people(found.place) or frozenset()
+        return replace(found, others=tuple(dict.fromkeys((*found.others, *sorted(people - {found.author.id})))))
 
     async def _change(self, workspace: Workspace, payload: Json, changed: Change, submit: Submit, turn: Turn) -> None:
         """Hand an edit or a deletion over. Whoever may not use the bot may still take a message back."""
@@ -119,5 +134,5 @@ class Hearing:
 
 
 def _entry(payload: Json, actor: Author, place: Place) -> Entry:
-    shared = bool(payload.get("is_ext_shared_channel"))
-    return Entry(actor, place, "event", enterprise(payload), shared)
+    said = payload.get("is_ext_shared_channel")
+    return Entry(actor, place, "event", enterprise(payload), said if isinstance(said, bool) else None)

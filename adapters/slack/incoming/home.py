@@ -44,7 +44,8 @@ _HOW: Final = (
 )
 _KEPT: Final = (
     "What you and I say in a thread is kept for a limited time, so that I can follow the conversation. An edited or "
-    "deleted message is edited or deleted here as well; `/routernesia forget` removes what is kept about you."
+    "deleted message is edited or deleted here as well; `/routernesia forget` deletes our direct conversation, your "
+    "feedback and the count of what you used."
 )
 
 
@@ -60,7 +61,8 @@ class Home:
         user, channel, tab = (text(event, name) for name in ("user", "channel", "tab"))
         if not user or tab not in ("home", "messages"):
             return
-        entry = Entry(Author(user, user), _nowhere(payload, workspace), "home", enterprise(payload))
+        where = Place("slack", team(payload) or workspace.me.team_id, channel if tab == "messages" else "", None, "dm")
+        entry = Entry(Author(user, user), where, "home", enterprise(payload))
         refusal = await self._entrance.refusal(workspace, entry)
         if tab == "home":
             await self._publish(workspace, entry, view=refused(refusal.line) if refusal else None)
@@ -126,11 +128,6 @@ def mrkdwn(said: str) -> str:
 
 def _about(title: str, said: str) -> list[Json]:
     return [_header(title), _section(mrkdwn(said))] if said.strip() else []
-
-
-def _nowhere(payload: Json, workspace: Workspace) -> Place:
-    """A Home stands in no channel."""
-    return Place("slack", team(payload) or workspace.me.team_id, "", None, "dm")
 
 
 def _view(blocks: list[Json]) -> Json:

@@ -11,13 +11,13 @@ form or a command it tells the person that it failed, and everything that those 
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
-from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
+from slack_bolt.adapter.socket_mode.async_internals import send_async_response
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.middleware.async_middleware import AsyncMiddleware
 from slack_bolt.request.async_request import AsyncBoltRequest
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 BODY_MAX_BYTES: Final = 1024 * 1024
 SUBMIT_WITHIN_S: Final = 2.5  # chosen: Slack gives an acknowledgement 3 s (docs.slack.dev/apis/events-api, Nov 2026)
 _TIMESTAMP_MAX: Final = 12
+_NO_RETRY: Final = {"X-Slack-No-Retry": "1"}  # what cannot be read now cannot be read later
 
 
 class Intake(AsyncMiddleware):
@@ -82,11 +83,22 @@ class Intake(AsyncMiddleware):
 
     async def envelope(self, socket: Socket, request: SocketModeRequest) -> None:
         """Take one envelope of Socket Mode and acknowledge it on the socket that brought it."""
-        response = await run_async_bolt_app(self._app, request)
+        # Only HTTP has headers; what says here that a delivery is a repetition, nobody reads.
+        response = await self.dispatch(cast(Json, request.payload), {})
         await send_async_response(socket, request, response, 0.0)
 
-    async def dispatch(self, request: AsyncBoltRequest) -> BoltResponse:
-        """Take one request over HTTP, verified before."""
+    async def dispatch(self, payload: Json, headers: Mapping[str, str]) -> BoltResponse:
+        """Take one delivery, verified before, and answer it.
+
+        One whose fields are not of the kinds that Bolt reads at once is acknowledged: it would be no better when it
+        came again.
+        """
+        try:
+            # As over a socket: Bolt's own reading of forms loses a command whose text holds the word "payload".
+            request = AsyncBoltRequest(body=payload, headers=dict(headers), mode="socket_mode")
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            log.warning("slack_delivery_malformed", extra=_about(payload, error))
+            return BoltResponse(status=200)
         return await self._app.async_dispatch(request)
 
     async def _taken(self, payload: Json) -> tuple[int, Json]:
@@ -122,11 +134,9 @@ class Webhook:
             return web.Response(status=401)
         try:
             payload = _payload(await bounded.text(), request.content_type)
-        except (ValueError, LookupError, TypeError):  # signed, but no object in a known charset
-            return web.Response(status=400)
-        # As over a socket: Bolt's own reading of forms loses a command whose text holds the word "payload".
-        bolt = AsyncBoltRequest(body=payload, headers=dict(request.headers), mode="socket_mode")
-        return await to_aiohttp_response(await self._intake.dispatch(bolt))
+        except (ValueError, LookupError, TypeError, RecursionError):  # signed, but no object in a known charset
+            return web.Response(status=400, headers=_NO_RETRY)
+        return await to_aiohttp_response(await self._intake.dispatch(payload, request.headers))
 
     def _signed(self, request: web.Request, body: bytes) -> bool:
         """Whether Slack signed these bytes in the last five minutes.

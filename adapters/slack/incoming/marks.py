@@ -4,7 +4,9 @@ It lies in the state that all processes share. The names hold ids only. Where th
 thread counts as possibly the bot's, and everything is done each time.
 """
 
-from collections.abc import AsyncGenerator
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -14,20 +16,37 @@ from bot.services import Shared
 THREAD_KEPT_S: Final = 90 * 86_400.0
 """Chosen: longer than histories are kept. The inbox decides what it takes; this only spares look-ups for the rest."""
 GESTURE_KEPT_S: Final = 900.0  # longer than Slack resends: +5 min and what went before (Events API, November 2026)
+_NOTED_S: Final = 60.0  # chosen: the two forms of a mention, and a talk's next turns, cost one write to disk
+_NOTED_MAX: Final = 10_000
 _ID_MAX: Final = 64  # a UUID in fact; the person's own client makes it up
 
 
 class Marks:
     """Notes of one workspace's threads and of what was done; `shared` None keeps none."""
 
-    def __init__(self, shared: Shared | None) -> None:
+    def __init__(self, shared: Shared | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._shared = shared
+        self._clock = clock
+        self._noted: OrderedDict[tuple[str, str], float] = OrderedDict()  # thread and person, not noted again until
 
     async def join(self, place: Place, *people: str) -> None:
         """Note that the bot takes part in a thread, with these people. Raises StoreError."""
-        if self._shared and place.thread and people:
-            seen = dict.fromkeys(people, 1)
-            await self._shared.count(_thread(place), ttl_s=THREAD_KEPT_S, **seen)
+        if self._shared is None or not place.thread:
+            return
+        thread, now = _thread(place), self._clock()
+        new = [person for person in people if self._noted.get((thread, person), 0.0) <= now]
+        if not new:
+            return
+        # Before the write, so that a mention's other form does not repeat it; what waits for the write is in `order`.
+        self._noted.update({(thread, person): now + _NOTED_S for person in new})
+        while len(self._noted) > _NOTED_MAX:
+            self._noted.popitem(last=False)
+        try:
+            await self._shared.count(thread, ttl_s=THREAD_KEPT_S, **dict.fromkeys(new, 1))
+        except BaseException:
+            for person in new:
+                self._noted.pop((thread, person), None)
+            raise
 
     async def people(self, place: Place) -> frozenset[str] | None:
         """Who takes part in a thread of the bot's; empty where it takes no part, None where nobody knows."""

@@ -32,6 +32,9 @@ STATE_GOOD_FOR_S: Final = 600.0
 LOCK_TTL_S: Final = 60.0
 """Chosen: twice what the longest work inside takes, a renewal with its repetitions."""
 
+RENEWAL_REFUSED: Final = "renewal_refused_at"
+"""The custom value of a record whose refresh token Slack does not take any more; its Unix time."""
+
 _LOCK_WITHIN_S: Final = 30.0
 _RECORD: Final = "install:slack"
 _HOME: Final = "install:slack-org"
@@ -112,14 +115,20 @@ class Installations(AsyncInstallationStore):
     async def find(self, team: str, *, enterprise: str = "") -> Installation | None:
         """The installation that serves a workspace; `enterprise` as the event says, "" where nobody said.
 
-        A workspace that joined an organisation after it had installed the app keeps its record without one.
+        Of the workspace's own and its organisation's it is the newer one: each install is somebody's last word, and
+        where an organisation took the app over from its workspaces, their older tokens may have ended. A workspace that
+        joined an organisation after it had installed the app keeps its record without one.
         """
         enterprise = enterprise or await self.enterprise_of(team)
         keys = [(enterprise, team), (enterprise, ""), ("", team)]
-        for key in dict.fromkeys(key for key in keys if any(key)):
-            if found := await self.exactly(*key):
-                return found
-        return None
+        found = [one for key in dict.fromkeys(keys) if any(key) and (one := await self.exactly(*key))]
+        return max(found, key=_installed_at, default=None)  # of equals the first
+
+    async def stored(self) -> list[tuple[str, str]]:
+        """The enterprise and team of every record, in their order."""
+        begin = f"{_RECORD}:"
+        names = [name.removeprefix(begin).split(":") for name in await self._shared.names(begin)]
+        return sorted((enterprise.strip("-"), team.strip("-")) for enterprise, team in names)
 
     async def exactly(self, enterprise: str, team: str) -> Installation | None:
         """The installation under this key alone."""
@@ -180,6 +189,10 @@ def of(installation: Installation) -> tuple[str, str]:
     """What an installation is kept under: its enterprise and its team, "" for none."""
     team = "" if installation.is_enterprise_install else installation.team_id or ""
     return installation.enterprise_id or "", team
+
+
+def _installed_at(installation: Installation) -> float:
+    return float(installation.installed_at)
 
 
 def _record(enterprise: str, team: str) -> str:

@@ -84,7 +84,7 @@ class InstalledWorkspaces:
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()  # by team; the longest unused first
         self._closing: set[asyncio.Task[None]] = set()
-        self._removal = Removal(store, services, client_of, dropped=self.forget)
+        self._removal = Removal(store, services, client_of, rotation=rotation, dropped=self.forget)
 
     async def open(self) -> None:
         """Nothing: who the bot is differs, and is stored with each installation."""
@@ -123,6 +123,7 @@ class InstalledWorkspaces:
         for team in list(self._kept):
             self.forget(team)
         await asyncio.gather(*self._closing, return_exceptions=True)
+        await self._removal.aclose()
         await self._rotation.aclose()
 
     async def _looked_up(self, team: str, enterprise: str) -> Workspace:
@@ -133,7 +134,7 @@ class InstalledWorkspaces:
                 installation = await asyncio.shield(renewal)
         if installation is None:
             raise self._not_installed(team)
-        if installation.enterprise_id and team not in self._kept:
+        if installation.enterprise_id:
             await self._store.belongs(team, installation.enterprise_id)
         return self._fitting(team, installation).workspace
 
@@ -158,7 +159,8 @@ class InstalledWorkspaces:
 
         client = self._client_for(installation.bot_token or "", renew=renew)
         scopes = frozenset(installation.bot_scopes or ())
-        me = Identity(team, installation.bot_user_id or "", installation.bot_id or "", scopes)
+        enterprise = installation.enterprise_id or ""
+        me = Identity(team, installation.bot_user_id or "", installation.bot_id or "", scopes, enterprise)
         workspace = Workspace(client, me, pause=self._pause, options=self._options)
         return _Kept(workspace, client, _made_for(installation), of(installation), self._clock())
 

@@ -35,6 +35,14 @@ log = logging.getLogger(__name__)
 
 INSTALL_PATH: Final = "/slack/install"
 
+STATES_PER_MINUTE: Final = 300
+"""Chosen: far more than people install, and at most 3,300 states wait at once: anybody may ask for one."""
+
+_STATES_BURST: Final = 300
+_STATES_BUDGET: Final = "slack-install"
+
+# A cookie with this prefix cannot be set from another host of the same domain (RFC 6265bis, 4.1.3.2).
+_COOKIE: Final = "__Host-slack-app-oauth-state"
 _TEAM: Final = re.compile(r"[TE][A-Z0-9]+")
 _HEADERS: Final = {
     "Content-Type": "text/html; charset=utf-8",
@@ -52,6 +60,7 @@ _FAILURES: Final = {
     "invalid_code": "Slack did not confirm the installation.",
     "storage_error": "The installation could not be stored on our side, so the bot cannot answer yet.",
 }
+_TOO_MANY: Final = "Too many people are installing the bot right now. Wait a minute."
 _OTHER_FAILURE: Final = "Slack ended the installation."
 # What may go wrong in a call besides Slack's own refusals, which the SDK's flow takes itself; compare `calls`.
 _UNANSWERED: Final = (aiohttp.ClientError, OSError, TimeoutError, ValueError, AttributeError, KeyError)
@@ -80,15 +89,23 @@ class Installing:
             installation_store=store,
             installation_store_bot_only=True,
             state_store=States(shared),
+            state_cookie_name=_COOKIE,
             state_expiration_seconds=int(STATE_GOOD_FOR_S),
             logger=sdk_logger(),
         )
+        self._shared = shared
         self._state_utils = chosen.state_utils
         self._flow = _Flow(client=client, logger=sdk_logger(), settings=chosen)
 
     async def install(self, request: web.Request) -> web.StreamResponse:
-        """Send the browser to Slack's consent page, with a new state; 503 where Redis does not take it."""
+        """Send the browser to Slack's consent page, with a new state.
+
+        503 where Redis does not take it, 429 where too many were asked for: Redis also keeps what people say.
+        """
         try:
+            if await self._shared.spend(_STATES_BUDGET, per_minute=STATES_PER_MINUTE, burst=_STATES_BURST):
+                log.warning("slack_install_failed", extra={"reason": "too_many"})
+                return await to_aiohttp_response(self._page(429, "Not now", f"{_TOO_MANY} {_AGAIN}"))
             response = await self._flow.handle_installation(await to_bolt_request(request))
         except StoreError as error:
             log.warning("slack_install_failed", extra={"reason": "state", "error": str(error)})
@@ -143,7 +160,9 @@ class _Flow(AsyncOAuthFlow):
         except _UNANSWERED as error:
             log.warning("slack_install_unanswered", extra={"error": type(error).__name__})
             return None
-        return found if found and found.bot_token and found.bot_id and found.bot_user_id and any(of(found)) else None
+        if not (found and found.bot_token and found.bot_id and found.bot_user_id and any(of(found))):
+            return None
+        return _bots_part(found)
 
     async def store_installation(self, request: AsyncBoltRequest, installation: Installation) -> None:
         """Store it; what cannot be stored is a failure that the person is told."""
@@ -152,6 +171,13 @@ class _Flow(AsyncOAuthFlow):
         except StoreError as error:
             log.error("slack_install_unsaved", extra={"error": str(error)})
             raise BoltError("not stored") from error
+
+
+def _bots_part(found: Installation) -> Installation:
+    """Without secrets that nobody asked for: whoever installs may have added scopes of a person to the address."""
+    found.user_token = found.user_refresh_token = found.user_token_expires_at = None
+    found.incoming_webhook_url = found.incoming_webhook_configuration_url = None
+    return found
 
 
 def routes(install: Handle, redirected: Handle) -> Iterable[web.AbstractRouteDef]:

@@ -24,7 +24,7 @@ from typing import Final
 from slack_sdk.oauth.installation_store import Installation
 
 from adapters.slack.api.calls import Answer, Api, Unclear, code_of
-from adapters.slack.installs.installations import Installations, of
+from adapters.slack.installs.installations import RENEWAL_REFUSED, Installations, of
 from adapters.slack.payloads.fields import text
 from bot.errors import PlatformError, RateLimited, Rejected, StoreError
 
@@ -123,11 +123,13 @@ class Rotation:
                 self._forget(key)
                 return None
             record = await self._saved(key, record)
+            if record is None:
+                return None
             if not self.due(record) and (not refused or record.bot_token != refused):
                 return record
             return await self._exchanged(key, record) if self._may_try(key, record) else record
 
-    async def _exchanged(self, key: Key, record: Installation) -> Installation:
+    async def _exchanged(self, key: Key, record: Installation) -> Installation | None:
         try:
             fresh = self._successor(record, await self._ask(record))
         except PlatformError as error:
@@ -156,16 +158,22 @@ class Rotation:
         lives_s = answer.data.get("expires_in")
         fresh = Installation(**record.to_dict_for_copying())
         fresh.bot_token, fresh.bot_refresh_token = token, refresh_token
+        fresh.custom_values.pop(RENEWAL_REFUSED, None)
         fresh.bot_token_expires_at = int(self._clock()) + (lives_s if isinstance(lives_s, int) else _LIVES_S)
         return fresh
 
-    async def _saved(self, key: Key, record: Installation) -> Installation:
+    async def _saved(self, key: Key, record: Installation) -> Installation | None:
         """What stands after a new pair that waits for the store was stored; where it cannot be, what can be used."""
         replaces, fresh = self._unsaved.get(key, ("", record))
         if fresh is record or record.bot_refresh_token != replaces:
             self._unsaved.pop(key, None)  # stored after all, or installed again since
             return record
         try:
+            stands = await self._store.exactly(*key)
+            if stands is None or stands.bot_refresh_token != replaces:
+                # The lock had lapsed: what was installed anew stays, and what was removed does not come back.
+                self._forget(key)
+                return stands
             await self._store.keep(fresh)
         except StoreError as error:
             log.error("slack_token_unsaved", extra={**_about(key), "error": str(error)})
@@ -173,13 +181,14 @@ class Rotation:
         del self._unsaved[key]
         return fresh
 
-    async def _failed(self, key: Key, record: Installation, error: PlatformError) -> Installation:
+    async def _failed(self, key: Key, record: Installation, error: PlatformError) -> Installation | None:
         if code_of(error) == "invalid_refresh_token":
             stands = await self._store.exactly(*key)
-            if stands and stands.bot_refresh_token != record.bot_refresh_token:
+            if stands is None or stands.bot_refresh_token != record.bot_refresh_token:
                 return stands  # the lock had lapsed, and another process was faster
             # No message can go to the workspace by itself; the operator's log is where it is seen.
             log.error("slack_installation_broken", extra={**_about(key), "todo": "install the app there again"})
+            await self._marked(key, record)
             delay_s = _BROKEN_S
         elif isinstance(error, RateLimited):
             delay_s = error.retry_after_s
@@ -190,6 +199,14 @@ class Rotation:
         self._trouble[key] = _Trouble(record.bot_refresh_token or "", self._clock() + delay_s, delay_s)
         log.warning("slack_token_not_renewed", extra={**_about(key), "error": str(error), "again_in_s": delay_s})
         return record
+
+    async def _marked(self, key: Key, record: Installation) -> None:
+        """Note it in the record, for `doctor`; installing again makes a new one."""
+        record.set_custom_value(RENEWAL_REFUSED, int(self._clock()))
+        try:
+            await self._store.keep(record)
+        except StoreError as error:
+            log.warning("slack_installation_unmarked", extra={**_about(key), "error": str(error)})
 
     def _may_try(self, key: Key, record: Installation) -> bool:
         trouble = self._trouble.get(key)

@@ -1,15 +1,20 @@
 """Reading what Slack sends, field by field: any field may be missing or of another kind than documented. Pure."""
 
 import math
+import re
 from typing import Any, cast
 
 Json = dict[str, Any]
 
+_TS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")  # "1700000000.000100"; what is longer is no time
+
 
 def text(of: Json, name: str) -> str:
-    """A field's text; "" where there is none."""
+    """A field's text; "" where there is none. Half a character (a lone surrogate), which has no UTF-8, becomes "?"."""
     value = of.get(name)
-    return value if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return value if value.isascii() else value.encode(errors="replace").decode()
 
 
 def record(of: Json, name: str) -> Json:
@@ -27,5 +32,4 @@ def records(of: Json, name: str) -> list[Json]:
 
 def seconds(ts: str) -> float:
     """A Slack ts as Unix seconds; NaN when it is none."""
-    whole, dot, rest = ts.partition(".")
-    return float(ts) if whole.isdecimal() and ts.isascii() and (rest.isdecimal() or not dot) else math.nan
+    return float(ts) if _TS.fullmatch(ts) else math.nan

@@ -120,6 +120,12 @@ def enterprise(payload: Json) -> str:
     return text(record(payload, "enterprise"), "id") or text(payload, "enterprise_id")
 
 
+def stands(workspace: str, channel: str, thread: str | None) -> Place:
+    """The place with these ids; a gesture's payload does not say of what kind its channel is, the id does."""
+    kind: Literal["dm", "channel", "thread"] = "thread" if thread else "channel"
+    return Place("slack", workspace, channel, thread, "dm" if channel.startswith("D") else kind)
+
+
 def _kind(payload: Json) -> str:
     return "slash" if text(payload, "command") else text(payload, "type")
 
@@ -134,17 +140,11 @@ def _actor(payload: Json) -> Author:
 def _source(payload: Json, channel: str, thread: str | None = None) -> Source:
     return Source(
         actor=_actor(payload),
-        place=Place("slack", team(payload), channel, thread, _where(channel, thread)),
+        place=stands(team(payload), channel, thread),
         enterprise=enterprise(payload),
         trigger_id=text(payload, "trigger_id"),
         response_url=text(payload, "response_url"),
     )
-
-
-def _where(channel: str, thread: str | None) -> Literal["dm", "channel", "thread"]:
-    if channel.startswith("D"):
-        return "dm"
-    return "thread" if thread else "channel"
 
 
 def _press(payload: Json) -> Press | None:

@@ -32,12 +32,16 @@ _DEPTH_MAX = 8  # rich text nests three deep; more is not from Slack
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the bot is in the workspace, as `auth.test` says; `scopes` is what it was installed with, where known."""
+    """Who the bot is in the workspace, as `auth.test` says; `scopes` is what it was installed with, where known.
+
+    `enterprise` is the Enterprise Grid organisation that the workspace belongs to, "" where it belongs to none.
+    """
 
     team_id: str
     user_id: str
     bot_id: str
     scopes: frozenset[str] = frozenset()
+    enterprise: str = ""
 
 
 def mention(payload: Json, me: Identity, names: Names = NO_NAMES, *, threads: bool = False) -> Mention | None:

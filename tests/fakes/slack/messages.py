@@ -75,8 +75,12 @@ def post_ephemeral(slack: Delivering, call: Call) -> Json:
         raise SlackError("user_not_in_channel")
     ts = slack.new_ts()
     said = {"channel": channel, "user": user, "ts": ts, "via": "chat.postEphemeral", **content}
-    if args.get("thread_ts"):
-        said["thread_ts"] = args["thread_ts"]
+    if thread := args.get("thread_ts"):
+        said["thread_ts"] = thread
+        if len(slack.thread(channel, str(thread))) < 2:
+            # "Ephemeral messages in threads are only shown if there is already an active thread."
+            slack.note("unshown", "chat.postEphemeral", channel=channel, user=user)
+            return {"message_ts": ts}
     slack.ephemerals.append(said)
     return {"message_ts": ts}
 
