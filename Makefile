@@ -30,9 +30,9 @@ $(BIN)/uv:
 run: .venv/run.stamp ## Talk to the bot in this terminal
 	@$(BIN)/python -m bot chat
 
-# Four processes also on two cores: many tests wait for a rate limit to pass.
+# Six processes also on two cores: many tests wait for a rate limit to pass.
 test: .venv/dev.stamp ## Run the tests
-	@$(BIN)/python -m pytest -n 4 --dist worksteal -q
+	@$(BIN)/python -m pytest -n 6 --dist worksteal -q
 
 check: .venv/dev.stamp ## Lint, format, types, import rules, lock, chart
 	$(BIN)/ruff check .

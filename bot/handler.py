@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.answer.turn import WRITE_AT_LEAST_S, Means, Turn
-from bot.errors import Unreachable
+from bot.errors import Unreachable, Unreadable
 from bot.inbox import history
 from bot.inbox.claim import Claim
 from bot.platform import Platform
@@ -28,6 +28,8 @@ class Handler:
         if claim.change is not None:
             # Nothing is written anew: what was said stays said, only the model hears the newest of it.
             await self.means.inbox.done(claim, revisions=history.revised(claim.lines, claim.change))
+        elif claim.sealed and claim.known and self._in_time(claim):
+            raise Unreadable("the key that seals this mention is not here: give all processes the same ENCRYPTION_KEY")
         elif claim.mention is None:
             await self._given_up(claim, "unknown", "unreadable")
         elif (platform := self.platforms.get(claim.mention.place.platform)) is None:
@@ -37,9 +39,12 @@ class Handler:
 
     async def _elsewhere(self, claim: Claim, name: str) -> None:
         """A platform that has no token here, or could not log in yet: another worker, or this one later."""
-        if claim.age_s < self.means.persona.deadline_s + WRITE_AT_LEAST_S:
+        if self._in_time(claim):
             raise Unreachable(f"{name} is not open in this process")
         await self._given_up(claim, name, "undeliverable")
+
+    def _in_time(self, claim: Claim) -> bool:
+        return claim.age_s < self.means.persona.deadline_s + WRITE_AT_LEAST_S
 
     async def _given_up(self, claim: Claim, platform: str, reason: str) -> None:
         await self.means.inbox.done(claim, dead=reason)

@@ -11,21 +11,21 @@ from typing import Any
 
 from bot.errors import Ambiguous, BotError, RateLimited, Throttled
 from bot.events import Author, Change, Mention, Message
-from bot.inbox.entries import Entries, Line
+from bot.inbox.entries import Entries, Line, is_sealed
 
 
 @dataclass(slots=True, eq=False)
 class Claim:
     """One event in the hands of one worker.
 
-    It is a `mention` or a `change`; neither where `raw` cannot be read (another version or another key wrote it, or
-    someone did by hand). `lines` are the conversation's history; `anew` says that people had the bot forget what was
-    said before them. `tries` counts the claims of it that were never settled, this one included; `again` how often it
-    was put back. `age_s` is the time since it was accepted. `parts` are the ids of the messages that already show its
-    answer; `answer` the whole answer, where the model had finished. `known` is False where the inbox has forgotten
-    what was done so far, `wrote` True once an attempt went as far as a write. `stopped` is who wants the answer to
-    end, `withdrawn` says that the question was deleted; `ended` is called when either comes while the mention is
-    worked on.
+    It is a `mention` or a `change`; neither where `raw` cannot be read: `sealed` where a key is missing here, else
+    another version wrote it, or someone did by hand. `lines` are the conversation's history; `anew` says that people
+    had the bot forget what was said before them. `tries` counts the claims of it that were never settled, this one
+    included; `again` how often it was put back. `age_s` is the time since it was accepted. `parts` are the ids of the
+    messages that already show its answer; `answer` the whole answer, where the model had finished. `known` is False
+    where the inbox has forgotten what was done so far, `wrote` True once an attempt went as far as a write. `stopped`
+    is who wants the answer to end, `withdrawn` says that the question was deleted; `ended` is called when either comes
+    while the mention is worked on.
     `valid_until` is on the local monotonic clock.
     """
 
@@ -39,6 +39,7 @@ class Claim:
     age_s: float
     valid_until: float
     change: Change | None = None
+    sealed: bool = False
     lines: Sequence[Line] = ()
     parts: dict[int, str] = field(default_factory=dict[int, str])
     answer: str | None = None
@@ -90,6 +91,7 @@ def claimed(row: list[Any], entries: Entries, *, now: float, valid_until: float)
         age_s=now - _number(turn.get("accepted"), mention.sent_at if mention else now),
         valid_until=valid_until,
         change=event if isinstance(event, Change) else None,
+        sealed=event is None and is_sealed(raw),
         lines=entries.lines(history, conversation),
         parts={int(name[5:]): value for name, value in turn.items() if re.fullmatch(r"part:\d{1,4}", name)},
         answer=entries.answered(turn.get("answer"), conversation),

@@ -96,7 +96,7 @@ class Entries:
 
     def dead(self, raw: str, *, why: str, event_id: str, conversation: str) -> str:
         """An entry of a lane for the list of those given up; `raw` stays as it is where it is sealed or nothing is."""
-        content = self._sealed(raw, conversation, "dead") if self._seal.enabled and not _is_sealed(raw) else raw
+        content = self._sealed(raw, conversation, "dead") if self._seal.enabled and not is_sealed(raw) else raw
         return json.dumps({"why": why, "event_id": event_id, "conversation": conversation, "event": content})
 
     def _line(self, raw: str, conversation: str) -> Line | None:
@@ -115,7 +115,8 @@ class Entries:
         return self._seal.open(raw, tenant=tenant(conversation), purpose=purpose)
 
 
-def _is_sealed(raw: str) -> bool:
+def is_sealed(raw: str) -> bool:
+    """Whether an entry of a lane, as it stands, is sealed."""
     try:
         entry = json.loads(raw)
         return any(str(entry.get(name) or "").startswith("sealed:") for name in ("sealed", "change"))

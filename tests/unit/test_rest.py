@@ -12,6 +12,7 @@ from bot import store
 from bot.answer.turn import ModelState
 from bot.commands import About, Commands
 from bot.desk import Desk
+from bot.errors import Unreadable
 from bot.events import Author, File, Mention, Message
 from bot.inbox.forgetting import Forgetting
 from bot.metrics import Metrics
@@ -144,3 +145,16 @@ async def test_what_was_sealed_is_read_back_whole(bench: Bench) -> None:
         (PERSON.name, said(1, "t").text),
         ("Bot", "An answer."),
     ]
+
+
+async def test_what_is_sealed_with_a_key_that_one_process_lacks_waits_for_another(redis: Redis) -> None:
+    async with core(redis, seal=Seal([bytes(range(32))])) as here, core(redis, seal=Seal([bytes(range(1, 33))])) as old:
+        await here.inbox.submit(said(1, "rotation"))
+        (claim,), _ = await old.inbox.claim(1)
+        with pytest.raises(Unreadable, match="ENCRYPTION_KEY"):
+            await old.handler(claim)
+        await old.inbox.again(claim, delay_s=0)
+        here.server.answers = [Text("Yes.")]
+        await here.answer()
+        assert list(here.platform.messages.values()) == ["Yes."]
+        assert not await redis.exists(store.key("dead"))
