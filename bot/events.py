@@ -148,7 +148,8 @@ def conversation(place: Place, message_id: str) -> str:
 class Message:
     """One line of a conversation's history. `at` is in Unix seconds.
 
-    An answer can stand in several messages: `message_id` is the first, `more_ids` are the others.
+    An answer can stand in several messages: `message_id` is the first, `more_ids` are the others. `file_id` is the file
+    with the whole of an answer that is too long for messages.
     """
 
     role: Literal["user", "assistant"]
@@ -158,6 +159,7 @@ class Message:
     at: float
     files: tuple[File, ...] = ()
     more_ids: tuple[str, ...] = ()
+    file_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

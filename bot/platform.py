@@ -205,6 +205,10 @@ class Uploads(Protocol):
         """Put a Markdown file under the answer and give its id; `key` and `recover` as for `Platform.post`."""
         ...
 
+    async def remove(self, mention: Mention, file_id: str) -> None:
+        """Remove a file of the bot's; one that is gone already is fine."""
+        ...
+
 
 @runtime_checkable
 class KeepsConnection(Protocol):

@@ -19,6 +19,7 @@ def reply_on(
     recover: bool = False,
     noted: dict[int, str] | None = None,
     private: bool = False,
+    earlier_file: str = "",
 ) -> Reply:
     """A reply on the platform; `noted` takes the ids that would be stored."""
 
@@ -27,7 +28,15 @@ def reply_on(
             noted[part] = message_id
 
     asked = replace(mention(), private=private)
-    return Reply(platform, asked, parts=parts or {}, note_part=note, guard=lambda: None, recover=recover)
+    return Reply(
+        platform,
+        asked,
+        parts=parts or {},
+        note_part=note,
+        guard=lambda: None,
+        recover=recover,
+        earlier_file=earlier_file,
+    )
 
 
 async def deltas(pieces: Sequence[Piece]) -> AsyncGenerator[Delta, None]:

@@ -161,6 +161,10 @@ class SlackPlatform:
         workspace = await self._workspace(mention)
         return await workspace.upload(mention, text, name=name, key=key, recover=recover)
 
+    async def remove(self, mention: Mention, file_id: str) -> None:
+        """Remove a file of the bot's."""
+        await (await self._workspace(mention)).remove(file_id)
+
     async def working(self, mention: Mention, *, on: bool) -> None:
         """Show that an answer is being prepared, or that it stands."""
         await (await self._workspace(mention)).working(mention, on=on)

@@ -139,6 +139,10 @@ class Workspace:
         """Put a Markdown file under the answer; see `Files.upload`."""
         return await self._files.upload(mention, text, name=name, key=key, recover=recover)
 
+    async def remove(self, file_id: str) -> None:
+        """Remove a file of the bot's; see `Files.remove`."""
+        await self._files.remove(file_id)
+
     async def whisper(self, channel: str, user: str, text: str, *, thread_ts: str | None = None) -> None:
         """Say one line that only this person sees. Raises PlatformError."""
         await self._private.whisper(channel, user, text, thread_ts=thread_ts)

@@ -3,9 +3,13 @@
 Knows what the last message then says, and that there is one file however often it is tried; knows no messages.
 """
 
+import logging
+
 from bot.answer.ledger import FILE_PART, Ledger
-from bot.errors import Ambiguous, Forbidden, Rejected
+from bot.errors import Ambiguous, Forbidden, PlatformError, Rejected
 from bot.platform import Platform, Uploads
+
+log = logging.getLogger(__name__)
 
 TOO_MANY_PARTS = "*(The answer is longer than I may post here. Ask me to go on.)*"
 IN_FILE = "*(The answer is longer than I may post here. The file below holds all of it.)*"
@@ -17,17 +21,24 @@ _NAME = "answer.md"
 
 
 class Attached:
-    """The file of one answer."""
+    """The file of one answer. `earlier` is the file of the answer that this one replaces, "" where there is none."""
 
-    def __init__(self, platform: Platform, ledger: Ledger) -> None:
+    def __init__(self, platform: Platform, ledger: Ledger, *, earlier: str = "") -> None:
         private = ledger.mention.private  # a file would stand where everybody reads
         self._uploads = platform if isinstance(platform, Uploads) and not private else None
+        self._refused = False
         self._ledger = ledger
+        self._earlier = earlier
+
+    @property
+    def file_id(self) -> str:
+        """The file's id, "" where none stands."""
+        return self._ledger.ids.get(FILE_PART, "")
 
     @property
     def offered(self) -> bool:
         """Whether the platform takes files here, as far as is known."""
-        return self._uploads is not None
+        return self._uploads is not None and not self._refused
 
     @property
     def notice(self) -> str:
@@ -37,20 +48,51 @@ class Attached:
     async def put(self, text: str) -> bool:
         """Make sure that the file stands where files are taken. False when it was refused: the notice is another then.
 
+        An earlier answer's file goes once this one stands. Raises PlatformError when it should be tried again.
+        """
+        if self._uploads and self.offered and not self.file_id and not await self._upload(self._uploads, text):
+            self._refused = True
+            return False
+        await self._drop_earlier()
+        return True
+
+    async def drop(self) -> None:
+        """Make sure that no file stands. One that may not be removed is left, and the operator is told.
+
         Raises PlatformError when it should be tried again.
         """
-        if self._uploads is None or FILE_PART in self._ledger.ids:
-            return True
+        if self.file_id:
+            await self._remove(self.file_id)
+            del self._ledger.ids[FILE_PART]  # not before it is gone: a failed removal is tried again
+        await self._drop_earlier()
+
+    async def _drop_earlier(self) -> None:
+        if self._earlier:
+            await self._remove(self._earlier)
+            self._earlier = ""
+
+    async def _remove(self, file_id: str) -> None:
+        if self._uploads is None:
+            return
+        mention = self._ledger.mention
+        self._ledger.guard()
+        try:
+            await self._uploads.remove(mention, file_id)
+        except PlatformError as error:
+            if error.retryable:
+                raise
+            log.warning("file_not_removed", extra={"event_id": mention.event_id, "error": str(error)})
+
+    async def _upload(self, uploads: Uploads, text: str) -> bool:
         ledger = self._ledger
         ledger.guard()
         try:
             key = ledger.key("file")
-            file_id = await self._uploads.upload(ledger.mention, text, name=_NAME, key=key, recover=ledger.recover)
+            file_id = await uploads.upload(ledger.mention, text, name=_NAME, key=key, recover=ledger.recover)
         except Ambiguous:
             ledger.recover = True
             raise
         except (Forbidden, Rejected):
-            self._uploads = None
             return False
         await ledger.note(FILE_PART, file_id)
         return True

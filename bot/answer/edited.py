@@ -58,7 +58,9 @@ class Edited:
                 self._growing = self._growing.after(source, cut_of(source, part))
             return
         await self._drop_from(share.number + len(parts))
-        if not whole and not await self._attached.put(text):
+        if whole:
+            await self._attached.drop()
+        elif not await self._attached.put(text):
             await self.show(text, final=True)
 
     @property

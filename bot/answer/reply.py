@@ -44,7 +44,8 @@ class Reply:
 
     `parts` maps a part's number to its message id; filled where an earlier attempt has posted. `note_part` stores a
     new id before anything else is written. `guard` raises when writing is no longer our right. `recover` says that
-    an earlier attempt may have posted more than `parts` knows of.
+    an earlier attempt may have posted more than `parts` knows of. `earlier_file` is the file of the answer that this
+    one replaces, "" where there is none.
     """
 
     def __init__(
@@ -56,11 +57,12 @@ class Reply:
         note_part: Callable[[int, str], Awaitable[None]],
         guard: Callable[[], None],
         recover: bool,
+        earlier_file: str = "",
     ) -> None:
         self._platform = platform
         self._mention = mention
         self._ledger = Ledger(mention, parts, note_part, guard, recover)
-        self._attached = Attached(platform, self._ledger)
+        self._attached = Attached(platform, self._ledger, earlier=earlier_file)
         self._rung: Streamed | Edited = Edited(platform, self._ledger, attached=self._attached)
         self._loop = asyncio.get_running_loop()
         self._pieces: list[str] = []
@@ -92,6 +94,11 @@ class Reply:
     def more_ids(self) -> tuple[str, ...]:
         """The ids of the messages after the first."""
         return tuple(self._ledger.ids[number] for number in self._ledger.numbers if number)
+
+    @property
+    def file_id(self) -> str:
+        """The id of the file with the whole answer, "" where there is none."""
+        return self._attached.file_id
 
     @property
     def visible_at(self) -> float | None:
@@ -152,6 +159,10 @@ class Reply:
                 self._put_off(error)
                 if not error.retryable or self._not_before > deadline:
                     raise
+
+    async def drop_file(self) -> None:
+        """Make sure that no file of the answer stands. Raises PlatformError when it should be tried again."""
+        await self._attached.drop()
 
     async def _read(self, deltas: AsyncGenerator[Delta, None], result: Stream) -> None:
         try:

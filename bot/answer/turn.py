@@ -103,6 +103,7 @@ class Turn:
             note_part=lambda part, message_id: means.inbox.note_part(claim, part, message_id),
             guard=self._guard,
             recover=claim.tries > 1 or claim.wrote or not claim.known,
+            earlier_file=self._past.earlier.answer.message.file_id if self._past.earlier else "",
         )
         claim.ended = self._reply.stop
 
@@ -214,7 +215,9 @@ class Turn:
         mention, reply = self._mention, self._reply
         author = Author("", self._means.persona.name, is_bot=True)
         kept = text.removesuffix(marks.UNREAD).rstrip()
-        said = Message("assistant", author, kept, reply.first_id, mention.sent_at, more_ids=reply.more_ids)
+        said = Message(
+            "assistant", author, kept, reply.first_id, mention.sent_at, more_ids=reply.more_ids, file_id=reply.file_id
+        )
         if earlier := self._past.earlier:
             anew = Revision(earlier.answer, replace(said, at=earlier.answer.message.at))
             await self._inbox.done(self._claim, revisions=[anew])
@@ -253,6 +256,7 @@ class Turn:
                 if error.retryable:
                     raise
                 log.warning("not_deleted", extra={"event_id": self._mention.event_id, "error": str(error)})
+        await self._reply.drop_file()
         await self._inbox.done(self._claim)
         self._means.metrics.withdrawn.labels(self._mention.place.platform).inc()
         log.info("mention_withdrawn", extra={"event_id": self._mention.event_id})

@@ -305,3 +305,9 @@ class FakeUploads(FakeStreams):
             self.files[key] = text
             self.record("upload", key, name, "last")
         return f"file:{key}"
+
+    async def remove(self, mention: Mention, file_id: str) -> None:
+        """Removes a file."""
+        async with _Call(self):
+            self.files.pop(file_id.removeprefix("file:"), None)
+            self.record("remove", file_id, "", "last")

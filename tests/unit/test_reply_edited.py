@@ -10,7 +10,7 @@ from bot.answer.ledger import FILE_PART
 from bot.errors import Ambiguous, Forbidden, RateLimited, Unreachable
 from bot.events import Delta, Mention
 from bot.platform import Limits, StreamLimits
-from tests.fakes.platform import Applied, FakePlatform, FakeStreams, FakeUploads
+from tests.fakes.platform import Applied, FakePlatform, FakeStreams, FakeUploads, Fault
 from tests.replies import answered, deltas, reply_on, shown, times
 from tests.virtual_time import run
 
@@ -170,6 +170,68 @@ def test_where_the_file_is_refused_the_last_message_does_not_promise_it() -> Non
     reply, _ = run(answered(platform, [WORDS]))
     assert shown(platform, reply)[-1] == TOO_MANY_PARTS
     assert not platform.files
+
+
+@pytest.mark.parametrize(
+    "fault", [None, Unreachable("x"), Applied(Unreachable("x")), RateLimited("x", retry_after_s=3)]
+)
+def test_an_answer_that_needs_no_file_any_more_leaves_none(fault: Fault) -> None:
+    async def test() -> None:
+        platform = with_files()
+        noted: dict[int, str] = {}
+        await reply_on(platform, noted=noted).finish(WORDS, deadline=2000)
+        again = reply_on(platform, parts=noted, recover=True)
+        platform.faults = [None, fault]
+        await again.finish("Short.", deadline=2000)
+        assert (list(platform.messages.values()), platform.files, again.file_id) == (["Short."], {}, "")
+
+    run(test())
+
+
+@pytest.mark.parametrize("text", ["Short.", WORDS])
+@pytest.mark.parametrize("fault", [None, Unreachable("x")])
+def test_the_file_of_an_earlier_answer_goes_and_never_before_the_new_one_stands(fault: Fault, text: str) -> None:
+    async def test() -> None:
+        platform = with_files()
+        platform.files = {"old/file": "all of the old answer"}
+        reply = reply_on(platform, earlier_file="file:old/file")
+        long = text == WORDS
+        platform.faults = [*[None] * (4 if long else 1), fault]
+        await reply.finish(text, deadline=2000)
+        assert list(platform.files.values()) == [WORDS] * long
+        assert bool(reply.file_id) == long
+        kinds = [write.kind for write in platform.writes if write.kind in ("upload", "remove")]
+        assert kinds == [*["upload"] * long, "remove"]
+
+    run(test())
+
+
+def test_the_file_of_an_earlier_answer_goes_also_where_the_new_one_is_refused() -> None:
+    async def test() -> None:
+        platform = with_files()
+        platform.files = {"old/file": "all of the old answer"}
+        platform.faults = [None, None, None, Forbidden("x")]
+        reply = reply_on(platform, earlier_file="file:old/file")
+        await reply.finish(WORDS, deadline=2000)
+        assert shown(platform, reply)[-1] == TOO_MANY_PARTS
+        assert (platform.files, reply.file_id) == ({}, "")
+
+    run(test())
+
+
+def test_a_file_that_may_not_be_removed_costs_no_answer_and_the_operator_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def test() -> None:
+        platform = with_files()
+        platform.files = {"old/file": "all of the old answer"}
+        platform.faults = [None, Forbidden("no")]
+        reply = reply_on(platform, earlier_file="file:old/file")
+        await reply.finish("Short.", deadline=2000)
+        assert shown(platform, reply) == ["Short."]
+
+    run(test())
+    assert [record.message for record in caplog.records] == ["file_not_removed"]
 
 
 @pytest.mark.parametrize(("platform", "read"), [(with_files(), FILE_MAX), (FakeStreams(), 1_000)])

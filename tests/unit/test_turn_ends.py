@@ -10,15 +10,17 @@ from redis.asyncio import Redis
 
 from bot import store
 from bot.answer import marks
+from bot.answer.ledger import FILE_PART
 from bot.answer.turn import Means
 from bot.errors import Forbidden, RateLimited, StoreError, Unreachable
 from bot.events import Author, Message
 from bot.inbox.claim import Claim
 from bot.inbox.forgetting import Forgetting
+from bot.platform import Limits
 from bot.shared import RedisShared
 from tests.core import Bench, core, lane_is_empty, working
 from tests.fakes.completions import Raw, Text, status, text_events
-from tests.fakes.platform import FakeStreams
+from tests.fakes.platform import FakeStreams, FakeUploads
 from tests.mentions import ANA, BEN, deleted, edited, mention, stop
 from tests.until import until
 
@@ -238,6 +240,73 @@ class TestOnAPlatformThatStreams:
             await bench.inbox.submit(deleted(mention(1)))
             await until(lambda: bench.metrics.registry.get_sample_value(*WITHDRAWN) == 1)
         assert (streams.messages, streams.growing) == ({}, {})
+
+
+@pytest.fixture
+async def uploads(bench: Bench) -> FakeUploads:
+    """The bench on a platform where three messages end in a file."""
+    platform = FakeUploads(bounds=Limits(text_max=200, edit_every_s=0.02, parts_max=2), declines=[True] * 9)
+    bench.platform = platform
+    bench.handler = replace(bench.handler, platforms={"fake": platform})
+    return platform
+
+
+LONG, LONG_TOO = " ".join(["word"] * 200), " ".join(["other"] * 200)
+
+
+class TestTheFileOfALongAnswer:
+    async def test_goes_with_a_question_that_is_deleted_while_it_is_uploaded(
+        self, bench: Bench, uploads: FakeUploads, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        whole = uploads.upload
+
+        async def upload(*given: Any, **more: Any) -> str:
+            claim.end(withdrawn=True)
+            return await whole(*given, **more)
+
+        bench.server.answers = [Text(LONG)]
+        await bench.inbox.submit(mention(1))
+        (claim,), _ = await bench.inbox.claim(1)
+        monkeypatch.setattr(uploads, "upload", upload)
+        await bench.handler(claim)
+        assert "upload" in [write.kind for write in uploads.writes]
+        assert (uploads.messages, uploads.files) == ({}, {})
+        assert bench.metrics.registry.get_sample_value(*WITHDRAWN) == 1
+
+    async def test_of_a_dead_worker_is_removed_by_the_next_although_no_message_is_left(
+        self, bench: Bench, redis: Redis, uploads: FakeUploads
+    ) -> None:
+        uploads.files = {"k": LONG}
+        await bench.inbox.submit(mention(1))
+        (dead,), _ = await bench.inbox.claim(1)
+        await bench.inbox.note_part(dead, FILE_PART, "file:k")
+        await redis.zadd(store.key("ready"), {dead.conversation: 1})
+        await bench.inbox.submit(deleted(mention(1)))
+        await bench.answer()
+        assert uploads.files == {}
+        assert await lane_is_empty(bench)
+
+    async def test_gives_way_to_that_of_the_answer_given_anew_and_goes_with_the_last(
+        self, bench: Bench, uploads: FakeUploads
+    ) -> None:
+        bench.server.answers = [Text(LONG)]
+        await bench.ask(mention(1, text="one?"))
+        assert list(uploads.files.values()) == [LONG]
+        for number, answer, files in [(50, LONG_TOO, [LONG_TOO]), (51, LONG, [LONG]), (52, "Short.", [])]:
+            bench.server.answers = [Text(answer)]
+            await bench.ask(replace(mention(number, text=""), message_id="m0", replaces="m0"))
+            assert list(uploads.files.values()) == files
+        assert list(uploads.messages.values()) == ["Short."]
+
+    async def test_comes_back_with_an_answer_that_could_not_be_given_anew(
+        self, bench: Bench, uploads: FakeUploads
+    ) -> None:
+        bench.server.answers = [Text(LONG)]
+        await bench.ask(mention(1, text="one?"))
+        bench.server.answers = [status(404)]
+        await bench.ask(replace(mention(50, text=""), message_id="m0", replaces="m0"))
+        (text,) = uploads.files.values()
+        assert text.startswith(f"{LONG}\n\n*(Not answered anew. ")
 
 
 class TestAnEditedQuestion:

@@ -4,6 +4,7 @@ The fake counts and enforces: an expiry, a cap or a limit is Slack's answer, not
 alone (a person it cannot stream to, a method it does not have) is scripted.
 """
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,8 +14,11 @@ import pytest
 from redis.asyncio import Redis
 
 from adapters.slack.adapter import SlackPlatform
-from adapters.slack.answers.blocks import FEEDBACK
+from adapters.slack.answers.blocks import FEEDBACK, REGENERATE
 from adapters.slack.answers.streaming import STREAM_LIMITS
+from bot import store
+from bot.events import Mention
+from bot.platform import Limits
 from tests.fakes.completions import Text
 from tests.fakes.slack import FakeSlack
 from tests.fakes.slack.blocks import elements_of
@@ -177,6 +181,58 @@ async def test_a_question_that_is_deleted_takes_its_streamed_answer_along(valkey
         assert _shown(slack) == []
         assert outside.completions.open_now == 0
         await until(lambda: slack.sessions["C1", ts].status == "active")
+
+
+@pytest.fixture
+def files_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer ends in a file after two messages, not after twelve."""
+    twelve = SlackPlatform.limits
+
+    def limits(self: SlackPlatform, mention: Mention) -> Limits:
+        return replace(twelve(self, mention), parts_max=2)
+
+    monkeypatch.setattr(SlackPlatform, "limits", limits)
+
+
+@pytest.mark.usefixtures("files_soon")
+async def test_a_question_that_is_deleted_takes_the_file_of_its_answer_along(
+    valkey_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
+        slack, upload = outside.slack, SlackPlatform.upload
+
+        async def withdrawn(self: SlackPlatform, mention: Mention, text: str, **more: Any) -> str:
+            file = await upload(self, mention, text, **more)
+            assert [one.id for one in slack.uploads] == [file]
+            await slack.delete("C1", ts)
+            async with asyncio.timeout(20):
+                while not await redis.hexists(store.key("turn", mention.event_id), "withdrawn"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+            return file
+
+        monkeypatch.setattr(SlackPlatform, "upload", withdrawn)
+        ts = await _asked(outside, _answer(6_000), tokens_per_s=6_000)
+        await until(lambda: count(bot.bot.metrics.withdrawn) == 1, within_s=30)
+        assert slack.uploads == []
+        assert "".join(_shown(slack)) == ""
+
+
+@pytest.mark.usefixtures("files_soon")
+@pytest.mark.parametrize("anew", [_answer(6_100), "Short."], ids=["another", "none"])
+async def test_an_answer_given_anew_takes_the_file_of_the_old_one_away(
+    valkey_url: str, redis: Redis, anew: str
+) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
+        slack, old = outside.slack, _answer(6_000)
+        await _asked(outside, old, tokens_per_s=6_000)
+        await until(lambda: bot.settled == 1, within_s=30)
+        assert [one.data for one in slack.uploads] == [old.encode()]
+        outside.completions.default = always(Text(anew))
+        last = [str(one["ts"]) for one in slack.answers("C1") if one.get("blocks")][-1]
+        await slack.press("U01", "C1", last, REGENERATE)
+        await until(lambda: bot.settled == 2, within_s=30)
+        assert [one.data for one in slack.uploads] == [anew.encode()] * (anew != "Short.")
+        assert ("".join(_shown(slack)) == "Short.") == (anew == "Short.")
 
 
 async def test_an_answer_that_is_deleted_while_it_grows_is_written_anew_once(valkey_url: str, redis: Redis) -> None:

@@ -126,6 +126,45 @@ async def test_an_upload_that_failed_shows_nothing_and_may_be_repeated(
     assert len(slack.uploads) == 1
 
 
+async def test_a_file_is_removed_and_may_be_removed_again(slack: FakeSlack, platform: SlackPlatform) -> None:
+    mention = asked(slack)
+    file = await uploaded(platform, mention)
+    slack.fail("files.delete", "reset_after")
+    with pytest.raises(Unreachable):
+        await platform.remove(mention, file)
+    assert not slack.uploads
+    await platform.remove(mention, file)
+    slack.fail("files.delete", "file_deleted")
+    await platform.remove(mention, file)
+    [message] = slack.answers("C1")
+    assert message["files"] == [{"id": file, "mode": "tombstone"}]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [("missing_scope", Forbidden), ("cant_delete_file", Rejected), ("file_deleting_disabled", Rejected)],
+)
+async def test_a_file_that_slack_will_not_remove_stands_and_that_is_said(
+    slack: FakeSlack, platform: SlackPlatform, fault: str, error: type[PlatformError]
+) -> None:
+    mention = asked(slack)
+    file = await uploaded(platform, mention)
+    slack.fail("files.delete", fault)
+    with pytest.raises(error):
+        await platform.remove(mention, file)
+    assert [one.id for one in slack.uploads] == [file]
+
+
+async def test_an_answer_is_attached_again_after_its_file_was_removed(
+    slack: FakeSlack, platform: SlackPlatform
+) -> None:
+    mention = asked(slack)
+    first = await uploaded(platform, mention)
+    await platform.remove(mention, first)
+    second = await uploaded(platform, mention, recover=True)
+    assert [one.id for one in slack.uploads] == [second]
+
+
 async def test_a_workspace_without_the_scope_says_so(slack: FakeSlack, platform: SlackPlatform) -> None:
     slack.scopes.discard("files:write")
     with pytest.raises(Forbidden):

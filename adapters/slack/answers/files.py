@@ -5,25 +5,29 @@ Only the last step shows anything; the first two may be repeated (docs.slack.dev
 """
 
 import asyncio
+import logging
 from pathlib import PurePath
 from typing import Any, Final, cast
 
 from adapters.slack.answers.keys import own, short
 from adapters.slack.answers.posting import READ_APART_S, READS
-from adapters.slack.api.calls import Api, Unclear
+from adapters.slack.api.calls import Api, Unclear, code_of
 from adapters.slack.api.chores import Pause
 from adapters.slack.api.reading import PAGE, stored
 from adapters.slack.payloads.parse import Identity
-from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, RateLimited
+from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, RateLimited, Rejected
 from bot.events import Mention
+
+log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
 _STEM_MAX: Final = 60
+_GONE: Final = ("file_deleted", "file_not_found")  # docs.slack.dev/reference/methods/files.delete, November 2026
 
 
 class Files:
-    """Uploads in one workspace."""
+    """The answers' files in one workspace."""
 
     def __init__(self, api: Api, me: Identity, *, page: int = PAGE, pause: Pause = asyncio.sleep) -> None:
         self._api = api
@@ -47,6 +51,19 @@ class Files:
         except Unclear as error:
             return await self._after_unclear(mention, called, error)
         return file
+
+    async def remove(self, file: str) -> None:
+        """Remove a file of the bot's, also one that is gone already.
+
+        A line that says so may stay where it stood: Slack does not document what becomes of the message (files.delete,
+        November 2026). Raises Forbidden without the scope files:write, Rejected where Slack lets nobody remove files.
+        """
+        try:
+            await self._api.write("files.delete", file=file)
+        except Rejected as error:
+            if code_of(error) not in _GONE:
+                raise
+            log.debug("slack_file_already_deleted")
 
     async def _sent(self, content: bytes, called: str) -> str:
         answer = await self._api.read("files.getUploadURLExternal", filename=called, length=len(content))

@@ -41,6 +41,22 @@ def complete_upload(slack: Delivering, call: Call) -> Json:
     return {"files": [{"id": one.id, "title": one.title} for one in shared]}
 
 
+def delete(slack: Delivering, call: Call) -> Json:
+    """files.delete of the app's own file: the message that shared it stays, with a tombstone."""
+    upload = slack.files.get(str(call.args["file"]))
+    if not upload:
+        raise SlackError("file_not_found")
+    if upload.app != call.installation.key:
+        raise SlackError("cant_delete_file")
+    del slack.files[upload.id]
+    if upload in slack.uploads:
+        slack.uploads.remove(upload)
+    for message in slack.channels[upload.channel].values() if upload.channel else ():
+        if any(one["id"] == upload.id for one in message.get("files", [])):
+            message["files"] = [{"id": upload.id, "mode": "tombstone"}]
+    return {}
+
+
 def info(slack: Delivering, call: Call) -> Json:
     """files.info."""
     upload = slack.files.get(str(call.args["file"]))

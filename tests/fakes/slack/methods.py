@@ -117,6 +117,7 @@ METHODS: dict[str, Method] = {
     "files.completeUploadExternal": _method(
         files.complete_upload, "files", "channel_id initial_comment thread_ts", scope="files:write"
     ),
+    "files.delete": _method(files.delete, "file", scope="files:write"),
     "files.info": _method(files.info, "file", "count cursor limit page", scope="files:read"),
     "reactions.add": _method(conversations.react, "channel name timestamp", scope="reactions:write"),
     "reactions.remove": _method(conversations.unreact, "channel name timestamp", scope="reactions:write"),

@@ -29,6 +29,7 @@ PER_MINUTE = {
     "views.publish": 100,
     "users.info": 100,
     "bots.info": 50,
+    "files.delete": 50,
     "files.info": 100,
     "files.getUploadURLExternal": 100,
     "files.completeUploadExternal": 100,
