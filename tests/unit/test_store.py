@@ -1,0 +1,75 @@
+"""The end of the store's connections, on a real Valkey."""
+
+import asyncio
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as NotConnected
+
+from bot import store
+from bot.inbox.inbox import Inbox
+from tests.mentions import mention
+from tests.until import WITHIN_S
+
+
+async def _clients(redis: Redis, kind: Literal["connected_clients", "blocked_clients"]) -> int:
+    return int((await redis.info("clients"))[kind])
+
+
+async def _pop(client: Redis, *, timeout_s: float) -> None:
+    assert await client.blpop(["wake"], timeout=timeout_s) is None
+
+
+async def _hear(client: Redis) -> None:
+    async with client.pubsub(ignore_subscribe_messages=True) as channel:
+        await channel.subscribe("stops")
+        while True:
+            await channel.get_message(timeout=None)
+
+
+async def _until(redis: Redis, kind: Literal["connected_clients", "blocked_clients"], number: int) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while await _clients(redis, kind) != number:  # noqa: ASYNC110 - the server signals nothing
+            await asyncio.sleep(0.005)
+
+
+async def test_a_command_under_way_at_the_end_still_gets_its_answer(valkey_url: str, redis: Redis) -> None:
+    before = await _clients(redis, "connected_clients")
+    async with store.connect(valkey_url, data_dir=Path("unused")) as client:
+        under_way = asyncio.create_task(_pop(client, timeout_s=0.5))
+        await _until(redis, "blocked_clients", 1)
+    await under_way
+    await _until(redis, "connected_clients", before)
+
+
+async def test_an_event_whose_caller_has_gone_is_written_before_the_end(valkey_url: str, redis: Redis) -> None:
+    before = await _clients(redis, "connected_clients")
+    async with store.connect(valkey_url, data_dir=Path("unused")) as client:
+        inbox = Inbox(client, history_ttl_s=3600)
+        await inbox.submit(mention(1, thread="t1"))
+        await redis.client_pause(300, all=False)  # writes wait, as for a slow disk
+        caller = asyncio.create_task(inbox.submit(mention(2, thread="t2")))
+        await _until(redis, "blocked_clients", 1)
+        caller.cancel()
+    assert await redis.zcard(store.key("ready")) == 2
+    await _until(redis, "connected_clients", before)
+
+
+@pytest.mark.parametrize("kind", ["command", "subscription"])
+async def test_what_does_not_end_is_cut_off_and_connects_no_more(
+    kind: str, valkey_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await _clients(redis, "connected_clients")
+    async with store.connect(valkey_url, data_dir=Path("unused")) as client:
+        endless = [
+            asyncio.create_task(_hear(client) if kind == "subscription" else _pop(client, timeout_s=0))
+            for _ in range(4)
+        ]
+        await _until(redis, "connected_clients", before + 4)
+        monkeypatch.setattr(store, "ANSWER_WITHIN_S", 0.05)
+    async with asyncio.timeout(WITHIN_S):
+        ended = await asyncio.gather(*endless, return_exceptions=True)
+    assert [type(error) for error in ended] == [NotConnected] * 4
+    await _until(redis, "connected_clients", before)
