@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from bot import usage
-from bot.answer.turn import ModelState
+from bot.answer.means import ModelState
 from bot.errors import StoreError
 from bot.events import conversation
 from bot.inbox.forgetting import Forgetting

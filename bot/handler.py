@@ -4,7 +4,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.answer.turn import WRITE_AT_LEAST_S, Means, Turn
+from bot.answer.means import Means
+from bot.answer.turn import WRITE_AT_LEAST_S, Turn
 from bot.errors import Unreachable, Unreadable
 from bot.inbox import history
 from bot.inbox.claim import Claim

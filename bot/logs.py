@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Literal, TextIO, cast
@@ -86,6 +87,11 @@ def configure(
     root.setLevel(level.upper())
     for name, cap in CAPS.items():
         logging.getLogger(name).setLevel(max(cap, root.level))
+
+
+def crash(error: BaseException) -> dict[str, str]:
+    """Fields for an error that nobody expected: its kind, and where it happened. Its text could quote a message."""
+    return {"error": type(error).__name__, "where": "".join(traceback.format_tb(error.__traceback__))}
 
 
 def _wants_colour(environ: Mapping[str, str]) -> bool:

@@ -6,25 +6,24 @@ It knows `Platform` and no adapter. Everything is stopped in the reverse order o
 import asyncio
 import logging
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Literal
 
 from bot import http, store
-from bot.answer.turn import Means, ModelState, Persona
+from bot.answer.means import Means, ModelState, Persona
 from bot.commands import About, Commands
 from bot.completions import Completions
+from bot.counted import counted
 from bot.desk import Desk
 from bot.errors import ConfigError, PlatformError, StoreError
-from bot.events import Change, Event, Mention, Stop
 from bot.handler import Handler
-from bot.inbox.commit import NotDurable
 from bot.inbox.forgetting import Forgetting
 from bot.inbox.inbox import LEASE_S, Inbox
+from bot.logs import crash
 from bot.metrics import Metrics
-from bot.platform import KeepsConnection, Platform, Routes, Submit, UsesServices
+from bot.platform import KeepsConnection, Platform, Routes, UsesServices
 from bot.sealing import Seal
 from bot.settings import Settings, filled
 from bot.shared import RedisShared
@@ -210,9 +209,7 @@ class Bot:
             except PlatformError as error:
                 log.warning("platform_unreachable", extra={"platform": platform.name, "error": str(error)})
             except Exception as error:  # noqa: BLE001 - the wall
-                where = "".join(traceback.format_tb(error.__traceback__))
-                extra = {"platform": platform.name, "error": type(error).__name__, "where": where}
-                log.error("platform_crashed", extra=extra)
+                log.error("platform_crashed", extra={"platform": platform.name, **crash(error)})
             failures = 1 if time.monotonic() - began > STEADY_S else failures + 1
             await asyncio.sleep(min(RECONNECT_CAP_S, 0.5 * 2 ** min(failures, 6)))
 
@@ -221,42 +218,7 @@ class Bot:
             await self._open(platform)
         if self._role == "worker":
             await asyncio.Event().wait()
-        await platform.listen(self._counted(platform.name))
-
-    def _counted(self, platform: str) -> Submit:
-        """`Inbox.submit` with its metrics, which stand at 0 from the start."""
-        metrics = self.metrics
-        for counter in (metrics.accepted, metrics.duplicates, metrics.ignored, metrics.refused, metrics.withdrawn):
-            counter.labels(platform)
-        metrics.ack.labels(platform)
-
-        async def submit(event: Event) -> None:
-            match event:
-                case Mention():
-                    await self._take(event, platform)
-                case Change():
-                    outcome = await self.inbox.submit(event)
-                    metrics.changes.labels(platform, outcome).inc()
-                    if outcome == "withdrawn":
-                        metrics.withdrawn.labels(platform).inc()
-                case Stop():
-                    metrics.stops.labels(platform, await self.inbox.submit(event)).inc()
-
-        return submit
-
-    async def _take(self, mention: Mention, platform: str) -> None:
-        metrics, began = self.metrics, time.perf_counter()
-        try:
-            outcome = await self.inbox.submit(mention)
-        except NotDurable:
-            metrics.accepted.labels(platform).inc()
-            raise
-        except StoreError:
-            metrics.refused.labels(platform).inc()
-            raise
-        outcomes = {"accepted": metrics.accepted, "duplicate": metrics.duplicates, "ignored": metrics.ignored}
-        outcomes[outcome].labels(platform).inc()
-        metrics.ack.labels(platform).observe(time.perf_counter() - began)
+        await platform.listen(counted(self.inbox, self.metrics, platform=platform.name))
 
     async def obstacles(self) -> Sequence[str]:
         """What keeps this process from doing its work right now, one sentence each."""

@@ -1,7 +1,7 @@
 """What each person used, per month: questions that were answered, and tokens. Counts only, never text."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from bot.events import Mention, Usage
@@ -26,12 +26,7 @@ class Spent:
 
     async def note(self, shared: Shared, mention: Mention, *, now: float) -> None:
         """Add it to its author's month. `now` is in Unix seconds. Raises StoreError."""
-        fields = {
-            "mentions": self.mentions,
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-        }
-        if used := {name: number for name, number in fields.items() if number}:
+        if used := {name: number for name, number in asdict(self).items() if number}:
             place = mention.place
             name = of_month(place.platform, place.workspace, mention.author.id, month(now))
             await shared.count(name, ttl_s=USAGE_TTL_S, **used)

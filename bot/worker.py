@@ -6,7 +6,6 @@ It knows leases and slots; what handling means is the handler's business.
 import asyncio
 import logging
 import random
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -14,6 +13,7 @@ from bot.errors import BotError, StoreError
 from bot.inbox.claim import Claim
 from bot.inbox.inbox import Inbox, LeaseLost
 from bot.inbox.signals import Signal
+from bot.logs import crash
 from bot.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -137,11 +137,8 @@ class Worker:
             log.warning("mention_put_back", extra={"event_id": claim.event_id, "error": str(error)})
             return error
         except Exception as error:  # noqa: BLE001 - the wall
-            # Its lease lapses and the try counts: a mention that always fails ends as a dead letter. The error's
-            # text could quote the message; where it happened is enough to mend it.
-            where = "".join(traceback.format_tb(error.__traceback__))
-            extra = {"event_id": claim.event_id, "error": type(error).__name__, "where": where}
-            log.error("mention_crashed", extra=extra)
+            # Its lease lapses and the try counts: a mention that always fails ends as a dead letter.
+            log.error("mention_crashed", extra={"event_id": claim.event_id, **crash(error)})
         return None
 
     async def _put_back(self, claim: Claim, *, delay_s: float) -> None:

@@ -14,7 +14,7 @@ from typing import cast
 from redis.asyncio import Redis
 
 from bot import store
-from bot.answer.turn import Means, Persona
+from bot.answer.means import Means, Persona
 from bot.completions import Completions, Patience
 from bot.errors import BotError
 from bot.events import Mention

@@ -7,35 +7,27 @@ how to ask `completions`', how to keep `inbox`'s.
 import asyncio
 import hashlib
 import logging
-import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 from bot import usage
 from bot.answer import marks, prompt
+from bot.answer.means import Means
 from bot.answer.past import Past
 from bot.answer.reply import Reply, Stream
-from bot.completions import Completions
+from bot.answer.sign import working
 from bot.errors import BotError, CompletionError, Gone, PlatformError, Rejected, StoreError, TooLong
 from bot.events import Author, Mention, Message
 from bot.inbox.claim import Claim
 from bot.inbox.history import Revision
-from bot.inbox.inbox import Inbox, LeaseLost
-from bot.metrics import Metrics
+from bot.inbox.inbox import LeaseLost
 from bot.platform import Platform
-from bot.services import Shared
 
 log = logging.getLogger(__name__)
 
 TRIES_MAX = 5
 """Claims of one mention that ended without a word from their worker; then it is given up. See docs/decisions/0007."""
-
-WORKING_EVERY_S = 8.0
-"""Discord's typing sign lasts 10 s (reference: Trigger Typing Indicator, 2026-11)."""
-
-SIGN_AFTER_S = 0.02
-"""The request to the model goes first: the sign costs as much CPU, and nobody sees 20 ms (chosen)."""
 
 WRITE_WITHIN_S = 15.0
 """So long an answer is written again and again before its mention is put back: one platform's outage must not hold
@@ -46,37 +38,6 @@ WRITE_AT_LEAST_S = 60.0
 
 CRASHED = "Sorry, I tried several times to answer this and failed each time, so I gave up."
 LATE = "Sorry, I could not answer this in time. Please ask again."
-
-
-@dataclass(frozen=True, slots=True)
-class Persona:
-    """Who answers, and within which bounds. `system` gives the system text for a platform's name."""
-
-    name: str
-    system: Callable[[str], str]
-    context_tokens: int
-    deadline_s: float
-
-
-@dataclass(slots=True)
-class ModelState:
-    """How the model service stood when this process last asked: None before that, "" well, else the failure's kind."""
-
-    failure: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What all turns of a process work with."""
-
-    inbox: Inbox
-    completions: Completions
-    persona: Persona
-    metrics: Metrics
-    shared: Shared
-    model: ModelState = field(default_factory=ModelState)
-    estimate: prompt.TokenEstimate = field(default_factory=prompt.TokenEstimate)
-    wall: Callable[[], float] = time.time
 
 
 class Turn:
@@ -153,7 +114,7 @@ class Turn:
         if self._claim.stopped:
             outcome, text = "stopped", self._stopped("")
         else:
-            async with self._working():
+            async with working(self._platform, self._mention, shown=lambda: self._reply.visible_at is not None):
                 stream = await self._ask()
             outcome, text = self._concluded(stream)
         if not self._claim.withdrawn:
@@ -305,23 +266,6 @@ class Turn:
         extra = {"event_id": self._mention.event_id, "id": self._id, "reason": reason, **fields}
         log.log(level, "mention_failed", extra=extra)
         await self._sign_off()
-
-    @asynccontextmanager
-    async def _working(self) -> AsyncGenerator[None]:
-        """The platform's sign that an answer is on its way, until text shows; it runs beside the request."""
-        sign = asyncio.create_task(self._keep_sign(), name="working")
-        try:
-            yield
-        finally:
-            sign.cancel()
-            await asyncio.wait([sign])
-
-    async def _keep_sign(self) -> None:
-        with suppress(PlatformError):
-            await asyncio.sleep(SIGN_AFTER_S)
-            while self._reply.visible_at is None:
-                await self._platform.working(self._mention, on=True)
-                await asyncio.sleep(WORKING_EVERY_S)
 
     async def _sign_off(self) -> None:
         """It is settled: nothing that fails from here on may touch it."""

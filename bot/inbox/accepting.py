@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from bot import store
 from bot.events import Change, Event, Mention, Place, Stop
-from bot.inbox import scripts
+from bot.inbox import arrivals
 from bot.inbox.commit import GroupCommit
 from bot.inbox.entries import Entries
 
@@ -33,7 +33,7 @@ class Accepting:
         self._history_ttl_s = history_ttl_s
         self._commit = GroupCommit(redis)
         self._submit, self._change, self._stop = (
-            redis.register_script(source) for source in (scripts.SUBMIT, scripts.CHANGE, scripts.STOP)
+            redis.register_script(source) for source in (arrivals.SUBMIT, arrivals.CHANGE, arrivals.STOP)
         )
         self._calls = (f"{secrets.token_hex(6)}:{number}" for number in itertools.count())
 

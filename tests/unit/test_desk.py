@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bot import store, usage
-from bot.answer.turn import ModelState
+from bot.answer.means import ModelState
 from bot.commands import HELP, NO_CONVERSATION, NOTHING_KEPT, RESET, About, Commands
 from bot.desk import Desk
 from bot.errors import StoreError

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bot import store
-from bot.answer.turn import ModelState
+from bot.answer.means import ModelState
 from bot.commands import About, Commands
 from bot.desk import Desk
 from bot.errors import Unreadable

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from bot import store
 from bot.answer import marks
 from bot.answer.ledger import FILE_PART
-from bot.answer.turn import Means
+from bot.answer.means import Means
 from bot.errors import Forbidden, RateLimited, StoreError, Unreachable
 from bot.events import Author, Message
 from bot.inbox.claim import Claim
