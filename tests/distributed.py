@@ -124,7 +124,8 @@ async def dump(redis: Redis) -> str:
     found: list[str] = []
     for key in cast(list[str], await redis.keys()):
         found.append(key)
-        found.append(str(await _READ[str(await redis.type(key))](redis, key)))
+        if read := _READ.get(str(await redis.type(key))):  # else it expired, or was dropped, since the list was made
+            found.append(str(await read(redis, key)))
     return "\n".join(found)
 
 
