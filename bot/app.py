@@ -116,7 +116,7 @@ async def doctor(config: Config) -> list[Finding]:
         if slack.oauth:
             found += await _installations(config, slack)
     if discord.enabled:
-        from adapters.discord.doctor import check as check_discord
+        from adapters.discord.app.doctor import check as check_discord
 
         found += await doctor.guarded("Discord", lambda: check_discord(discord))
     return found
@@ -164,8 +164,8 @@ async def invite(config: Config) -> str:
 
     Raises ConfigError without a token, or when Discord refuses it; Unreachable when it cannot be asked.
     """
-    from adapters.discord.doctor import application_id
-    from adapters.discord.invite import invite as link
+    from adapters.discord.app.doctor import application_id
+    from adapters.discord.app.invite import invite as link
 
     try:
         return link(await application_id(config.adapter(DiscordSettings)))

@@ -10,15 +10,15 @@ from typing import cast
 
 import discord
 
-from adapters.discord.client import CONTENT_FLAGS, Client, Payload
-from adapters.discord.directory import Directory
-from adapters.discord.gateway import FRAME_MAX_S, WITHOUT_CONTENT, Gateway
-from adapters.discord.intake import WAITING_MAX, Intake
-from adapters.discord.parse import Around, answer_to, author, history, mention
-from adapters.discord.posting import MESSAGE, MESSAGES, Posting, channel_of
-from adapters.discord.render import LIMITS, render
-from adapters.discord.rest import Rest
+from adapters.discord.answers.posting import MESSAGE, MESSAGES, Posting, channel_of
+from adapters.discord.api.client import CONTENT_FLAGS, Client, Payload
+from adapters.discord.api.rest import Rest
+from adapters.discord.gateway.connection import FRAME_MAX_S, WITHOUT_CONTENT, Gateway
+from adapters.discord.incoming.directory import Directory
+from adapters.discord.incoming.intake import WAITING_MAX, Intake
+from adapters.discord.payloads.parse import Around, answer_to, author, history, mention
 from adapters.discord.settings import DiscordSettings
+from adapters.discord.text.render import LIMITS, render
 from bot.errors import ConfigError, Forbidden, Gone, PlatformError, Rejected, Unreachable
 from bot.events import Mention, Message
 from bot.platform import Limits, Stage, Submit

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from adapters.discord.intake import Intake
+from adapters.discord.incoming.intake import Intake
 from bot.errors import StoreError
 from bot.events import Author, Mention, Place
 from tests.mentions import only_mentions

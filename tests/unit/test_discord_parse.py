@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.discord.directory import THREADS_MAX, Directory, Guild
-from adapters.discord.parse import Around, history, mention, sent_at
+from adapters.discord.incoming.directory import THREADS_MAX, Directory
+from adapters.discord.payloads.guild import Guild
+from adapters.discord.payloads.parse import Around, history, mention, sent_at
 from bot.events import File, Mention, dump, load
 
 BOT, ANN, BOB, ROLE = "1000", "2000", "3000", "4000"

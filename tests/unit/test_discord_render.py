@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.discord.render import LIMITS, length, render
-from adapters.discord.tables import aligned, width
+from adapters.discord.text.render import LIMITS, length, render
+from adapters.discord.text.tables import aligned, width
 from bot.platform import utf16_length
 
 TABLE = """| Name | Count |

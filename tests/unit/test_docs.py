@@ -211,7 +211,7 @@ def test_the_architecture_names_every_part_of_the_core_and_every_folder_of_the_a
     files = [one for one in inside if not one.name.startswith("__")]
     folders = [one.parent for one in [*(ROOT / "bot").rglob("__init__.py"), *(ROOT / "adapters").rglob("__init__.py")]]
     named = {*re.findall(r"`([\w./-]+?)/?`", page)}
-    known_by_their_files = {"bot", "bot/answer", "bot/inbox", "adapters", "adapters/slack"}
+    known_by_their_files = {"bot", "bot/answer", "bot/inbox", "adapters", "adapters/slack", "adapters/discord"}
     wanted = {str(one.relative_to(ROOT)) for one in (*files, *folders)} - known_by_their_files
     assert wanted - named == set()
 

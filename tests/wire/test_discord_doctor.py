@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.discord.doctor import application_id, check
+from adapters.discord.app.doctor import application_id, check
 from adapters.discord.settings import DiscordSettings
 from bot.errors import ConfigError
 from tests.fakes.discord import FakeDiscord

@@ -12,8 +12,8 @@ from adapters.discord.adapter import DiscordPlatform
 from adapters.discord.settings import DiscordSettings
 from bot.errors import ConfigError, StoreError, Unreachable
 from tests.fakes.discord import FakeDiscord
+from tests.fakes.discord.gateway import MESSAGE_CONTENT
 from tests.fakes.discord_bot import Heard, hearing, settings, writing
-from tests.fakes.discord_gateway import MESSAGE_CONTENT
 from tests.mentions import only_mentions
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from adapters.discord.adapter import DiscordPlatform
-from adapters.discord.posting import earlier
-from adapters.discord.rest import Rest
+from adapters.discord.answers.posting import earlier
+from adapters.discord.api.rest import Rest
 from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, RateLimited, Rejected, Unreachable
 from bot.events import Author, Mention, Place
 from bot.platform import Platform

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from adapters.discord.client import Client
+from adapters.discord.api.client import Client
 from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, RateLimited, Rejected, Unreachable
 
 CALL_MAX_S = 45.0

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from adapters.discord.tables import is_delimiter, is_row
+from adapters.discord.text.tables import is_delimiter, is_row
 
 FENCE = re.compile(r"(?P<lead>(?:[ \t>]|(?:[-+*]|\d{1,9}[.)])[ \t])*+)(?P<run>`{3,}|~{3,})(?P<info>.*)")
 """A line that may open or close a fence."""

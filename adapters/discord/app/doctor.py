@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import discord
 
-from adapters.discord.client import CONTENT_FLAGS, Client
-from adapters.discord.gateway import IDENTIFY_LOW, WITHOUT_CONTENT
-from adapters.discord.invite import invite
-from adapters.discord.rest import Rest, ours
+from adapters.discord.api.client import CONTENT_FLAGS, Client
+from adapters.discord.api.rest import Rest, ours
+from adapters.discord.app.invite import invite
+from adapters.discord.gateway.connection import IDENTIFY_LOW, WITHOUT_CONTENT
 from adapters.discord.settings import DiscordSettings
 from bot.errors import ConfigError, PlatformError
 from bot.platform import Finding

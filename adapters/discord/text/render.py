@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from adapters.discord.blocks import FENCE, Block, blocks, closes, indent
-from adapters.discord.inline import bold, inline
-from adapters.discord.references import with_targets
-from adapters.discord.tables import aligned
+from adapters.discord.text.blocks import FENCE, Block, blocks, closes, indent
+from adapters.discord.text.inline import bold, inline
+from adapters.discord.text.references import with_targets
+from adapters.discord.text.tables import aligned
 from bot.platform import Limits, utf16_length
 
 TEXT_MAX = 2_000

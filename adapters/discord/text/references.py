@@ -2,8 +2,8 @@
 
 import re
 
-from adapters.discord.blocks import Block, blocks
-from adapters.discord.inline import CODE
+from adapters.discord.text.blocks import Block, blocks
+from adapters.discord.text.inline import CODE
 
 _DEFINITION = re.compile(r"""\s{0,3}\[([^\[\]^][^\[\]]*)\]:\s*<?(https?://[^\s<>]+)>?(?:\s+["'(].*)?\s*""")
 _LINK = re.compile(rf"{CODE.pattern}|\[(?P<text>[^\[\]]+)\](?:\[(?P<label>[^\[\]]*)\])?(?![\[(:])")

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from adapters.discord.inline import CODE
+from adapters.discord.text.inline import CODE
 
 WIDTH_MAX = 110
 """Columns of a code block on a wide Discord window (seen, not documented); wider tables are not aligned."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from adapters.discord.directory import THREAD_TYPES, Guild
+from adapters.discord.payloads.guild import THREAD_TYPES, Guild
 from bot.events import Author, File, Mention, Message, Place
 
 Payload = Mapping[str, Any]

@@ -5,31 +5,15 @@ of 2,500 servers with 50 channels each stays around 20 MB. Everything also works
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, cast
 
+from adapters.discord.payloads.guild import EMPTY, THREAD_TYPES, Guild
+
 Payload = Mapping[str, Any]
-
-THREAD_TYPES = frozenset({10, 11, 12})
-"""Announcement, public and private threads (developer docs, Channel Types, read November 2026)."""
-
 
 THREADS_MAX = 2_000
 """Threads remembered of one server, the latest. Discord allows 1,000 active ones; archived ones send an event
 when somebody writes in them again."""
-
-
-@dataclass(slots=True)
-class Guild:
-    """One server: names of channels, who started which thread ("" where unknown), and the bot's own role there."""
-
-    names: dict[str, str] = field(default_factory=dict[str, str])
-    threads: dict[str, str] = field(default_factory=dict[str, str])
-    own_role: str | None = None
-
-
-EMPTY = Guild()
-"""A server of which nothing is known, e.g. a direct message. Never changed."""
 
 
 class Directory:

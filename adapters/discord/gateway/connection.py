@@ -17,8 +17,8 @@ from typing import Any
 import discord
 from discord.gateway import ReconnectWebSocket
 
-from adapters.discord.client import Client, Socket, abandon
-from adapters.discord.rest import Rest
+from adapters.discord.api.client import Client, Socket, abandon
+from adapters.discord.api.rest import Rest
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import discord
 
-from adapters.discord.rest import TRIED_BY_THE_LIBRARY, Rest
+from adapters.discord.api.rest import TRIED_BY_THE_LIBRARY, Rest
 from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, RateLimited, Rejected, Unreachable
 from bot.events import Mention
 

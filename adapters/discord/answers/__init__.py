@@ -1,0 +1,1 @@
+"""How answers come into a channel or thread."""

@@ -1,0 +1,1 @@
+"""Discord's REST API: the client, and its failures as our errors."""

@@ -1,0 +1,1 @@
+"""What Discord delivers: from the gateway to the core's inbox."""

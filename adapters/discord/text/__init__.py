@@ -1,0 +1,1 @@
+"""CommonMark as Discord shows it. Pure: no I/O, no clock."""

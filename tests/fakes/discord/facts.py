@@ -1,0 +1,36 @@
+"""What the parts of the fake Discord speak of: payloads, faults, windows, refusals."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Payload = dict[str, Any]
+Fault = int | Literal["reset", "reset_after", "cut", "cut_after", "500_after", "503_after", "hang"]
+"""A status, or: reset (RST) or cut (FIN) before or after the call took effect, an error after it, or no answer."""
+
+CONTENT_FLAG = 1 << 19
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the ledger; `at` is time.monotonic()."""
+
+    at: float
+    what: str
+    data: Payload = field(default_factory=dict[str, Any])
+
+
+@dataclass(slots=True)
+class Window:
+    """A rate limit's window: when it ends (time.monotonic()) and how many calls it still takes."""
+
+    ends: float
+    left: int = 5
+
+
+class Refusal(Exception):
+    """An answer that is an error of Discord's."""
+
+    def __init__(self, status: int, code: int, text: str, errors: Payload | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.body: Payload = {"code": code, "message": text} | ({"errors": errors} if errors else {})

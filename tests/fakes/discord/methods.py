@@ -1,0 +1,134 @@
+"""What each REST call does."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from aiohttp import web
+
+from tests.fakes.discord.facts import CONTENT_FLAG, Payload, Refusal
+from tests.fakes.discord.serving import Serving
+
+
+class Api(Serving):
+    """The REST API."""
+
+    def routes(self) -> list[tuple[str, str, Callable[[web.Request], Awaitable[Any]]]]:
+        return [
+            ("GET", "/users/@me", self._me),
+            ("GET", "/oauth2/applications/@me", self._application),
+            ("GET", "/applications/@me", self._application),
+            ("GET", "/gateway/bot", self._gateway_bot),
+            ("GET", "/channels/{c}", self._get_channel),
+            ("GET", "/channels/{c}/messages", self._list),
+            ("POST", "/channels/{c}/messages", self._create),
+            ("GET", "/channels/{c}/messages/{m}", self._get),
+            ("PATCH", "/channels/{c}/messages/{m}", self._edit),
+            ("DELETE", "/channels/{c}/messages/{m}", self._delete),
+            ("POST", "/channels/{c}/messages/{m}/threads", self._thread),
+            ("POST", "/channels/{c}/typing", self._typing),
+        ]
+
+    async def _me(self, _: web.Request) -> Payload:
+        return self.bot
+
+    async def _application(self, _: web.Request) -> Payload:
+        about = {"id": self.application_id, "name": "bot", "description": "", "icon": None, "verify_key": "0"}
+        rules = {"bot_public": True, "bot_require_code_grant": False, "owner": self.ann}
+        return {**about, **rules, "flags": CONTENT_FLAG if self.content else 0}
+
+    async def _gateway_bot(self, _: web.Request) -> Payload:
+        limit = {"total": 1000, "remaining": self.starts_left, "reset_after": 50, "max_concurrency": 1}
+        return {"url": self.gateway.url, "shards": 1, "session_start_limit": limit}
+
+    async def _get_channel(self, request: web.Request) -> Payload:
+        return self._channel(request)
+
+    def _channel(self, request: web.Request) -> Payload:
+        key = request.match_info["c"]
+        if key not in self.channels:
+            raise Refusal(404, 10003, "Unknown Channel")
+        if key in self.forbidden:
+            raise Refusal(403, 50013, "Missing Permissions")
+        return self.channels[key]
+
+    def _stored(self, request: web.Request) -> Payload:
+        channel = self._channel(request)
+        try:
+            return self.messages[channel["id"]][request.match_info["m"]]
+        except KeyError:
+            raise Refusal(404, 10008, "Unknown Message") from None
+
+    async def _get(self, request: web.Request) -> Payload:
+        return self.seen(self._stored(request), self.content)
+
+    async def _list(self, request: web.Request) -> list[Payload]:
+        channel = self._channel(request)["id"]
+        limit, query = int(request.query.get("limit", 50)), request.query
+        found = sorted(self.messages[channel].values(), key=lambda one: int(one["id"]))
+        if "after" in query:
+            found = [one for one in found if int(one["id"]) > int(query["after"])][:limit]
+        elif "before" in query:
+            found = [one for one in found if int(one["id"]) < int(query["before"])]
+        return [self.seen(one, self.content) for one in reversed(found[-limit:])]
+
+    async def _create(self, request: web.Request) -> Payload:
+        channel, data = self._channel(request)["id"], cast(Payload, await request.json())
+        content = self._content(data)
+        nonce = str(data.get("nonce") or "")
+        if len(nonce) > 25:
+            raise Refusal(400, 50035, "Invalid Form Body")
+        if nonce and data.get("enforce_nonce"):
+            earlier = self.nonces.get((channel, nonce))
+            if earlier and time.monotonic() - earlier[1] < self.nonce_window_s:
+                self.note("repeat", id=earlier[0], nonce=nonce)
+                if earlier[0] not in self.messages[channel]:
+                    raise Refusal(404, 10008, "Unknown Message")
+                return self.messages[channel][earlier[0]]
+        reference: Payload | None = data.get("message_reference")
+        if reference and channel in self.no_history:
+            raise Refusal(400, 160002, "Cannot reply without permission to read message history")
+        extra = self.reference(channel, reference) if reference else {}
+        extra |= {"flags": data.get("flags", 0)} | ({"type": 19} if extra else {})
+        message = self.message(channel, self.bot, content, extra)
+        message.pop("member", None)
+        replied = extra["referenced_message"]["author"]["id"] if "referenced_message" in extra else None
+        pings = self.pings(content, data.get("allowed_mentions"), replied)
+        if nonce:
+            self.nonces[channel, nonce] = (message["id"], time.monotonic())
+        self.note("post", id=message["id"], channel=channel, body=data, pings=pings)
+        self.publish(message, nonce=nonce)
+        return message | ({"nonce": nonce} if nonce else {})
+
+    def _content(self, data: Payload) -> str:
+        content = str(data.get("content") or "").strip()
+        if not content:
+            raise Refusal(400, 50006, "Cannot send an empty message")
+        if len(content) > 2000:
+            raise Refusal(400, 50035, "Invalid Form Body")
+        return content
+
+    async def _edit(self, request: web.Request) -> Payload:
+        message, data = self._stored(request), cast(Payload, await request.json())
+        if message["author"]["id"] != self.bot["id"]:
+            raise Refusal(403, 50005, "Cannot edit a message authored by another user")
+        message["content"] = self._content(data)
+        message["flags"] = data.get("flags", message["flags"])
+        pings = self.pings(message["content"], data.get("allowed_mentions"), None)
+        self.note("edit", id=message["id"], channel=message["channel_id"], body=data, pings=pings)
+        self.gateway.dispatch("MESSAGE_UPDATE", lambda _: message)
+        return message
+
+    async def _delete(self, request: web.Request) -> None:
+        message = self._stored(request)
+        self.note("delete", id=message["id"])
+        self.remove(message["channel_id"], message["id"])
+
+    async def _thread(self, request: web.Request) -> Payload:
+        message, data = self._stored(request), cast(Payload, await request.json())
+        if message["id"] in self.channels:
+            raise Refusal(400, 160004, "A thread has already been created for this message")
+        return self.channels[self.create_thread(message["channel_id"], self.bot, data["name"], on=message["id"])]
+
+    async def _typing(self, request: web.Request) -> None:
+        self.note("typing", channel=self._channel(request)["id"])
