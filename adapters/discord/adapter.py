@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import cast
 
 import discord
@@ -15,13 +16,14 @@ from adapters.discord.api.client import CONTENT_FLAGS, Client, Payload
 from adapters.discord.api.rest import Rest
 from adapters.discord.gateway.connection import FRAME_MAX_S, WITHOUT_CONTENT, Gateway
 from adapters.discord.incoming.directory import Directory
-from adapters.discord.incoming.intake import WAITING_MAX, Intake
+from adapters.discord.incoming.intake import WAITING_MAX, Arrival, Intake
 from adapters.discord.payloads.parse import Around, answer_to, author, history, mention
 from adapters.discord.settings import DiscordSettings
 from adapters.discord.text.render import LIMITS, render
 from bot.errors import ConfigError, Forbidden, Gone, PlatformError, Rejected, Unreachable
 from bot.events import Mention, Message
 from bot.platform import Limits, Stage, Submit
+from bot.services import Services
 
 log = logging.getLogger(__name__)
 
@@ -52,16 +54,20 @@ class DiscordPlatform:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._settings = settings
-        self._pause, self._chance = pause, chance
-        self._waiting_max = waiting_max
         self._drain_max_s = drain_max_s
         self._directory = Directory()
-        self._intake: Intake | None = None
+        self._services: Services | None = None
+        self._submit: Submit | None = None
+        self._intake = Intake(waiting_max=waiting_max, pause=pause, chance=chance)
         self._typing: dict[str, asyncio.Task[None]] = {}
         self._client = Client(settings.discord_api_url, self._handlers(), heartbeat_timeout_s=2 * frame_max_s)
         self._rest = Rest(self._client)
         self._posting = Posting(self._rest, own_id=lambda: self._directory.own_id, pause=pause, now=now)
         self._gateway = Gateway(self._client, self._rest, frame_max_s=frame_max_s, pause=pause, chance=chance)
+
+    def use(self, services: Services) -> None:
+        """Share state with the other processes of the bot. Called before `open`."""
+        self._services = services
 
     @property
     def name(self) -> str:
@@ -107,11 +113,12 @@ class DiscordPlatform:
 
     async def listen(self, submit: Submit) -> None:
         """Receive until cancelled. What has arrived by then is still taken, within `drain_max_s`."""
-        self._intake = Intake(submit, waiting_max=self._waiting_max, pause=self._pause, chance=self._chance)
+        self._submit = submit
         try:
             await self._gateway.run()
         finally:
             await self._intake.drain(limit_s=self._drain_max_s)
+            self._submit = None
 
     async def post(
         self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False, stage: Stage = "last"
@@ -211,9 +218,10 @@ class DiscordPlatform:
         return {event: _walled(event, handle) for event, handle in handlers.items()}
 
     def _message(self, data: Payload) -> None:
-        found = mention(data, self._around(data.get("guild_id")))
-        if found is not None and self._intake is not None:
-            self._intake.put(found)
+        found, submit = mention(data, self._around(data.get("guild_id"))), self._submit
+        if found is not None and submit is not None:
+            channel = found.place.thread or found.place.channel
+            self._intake.put(channel, Arrival(found.event_id, take=partial(submit, found)))
 
 
 def _walled(event: str, handle: Callable[[Payload], None]) -> Callable[[Payload], None]:

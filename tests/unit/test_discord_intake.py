@@ -1,18 +1,23 @@
 """What arrives from the gateway waits in order, within bounds, until it is taken."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 
-from adapters.discord.incoming.intake import Intake
+from adapters.discord.incoming.intake import Arrival, Intake
 from bot.errors import StoreError
 from bot.events import Author, Mention, Place
-from tests.mentions import only_mentions
 
 
 def mention(at: int, channel: str = "c") -> Mention:
     place = Place("discord", "g", channel, None, "channel")
     return Mention(f"discord:{at}", place, Author("1", "Ann"), "secret words", str(at), float(at))
+
+
+def put(intake: Intake, one: Mention, submit: Callable[[Mention], Awaitable[None]]) -> None:
+    intake.put(one.place.channel, Arrival(one.event_id, take=partial(submit, one)))
 
 
 async def until_taken(intake: Intake) -> None:
@@ -32,9 +37,9 @@ async def test_a_store_that_is_down_is_asked_again_with_growing_pauses(caplog: p
             raise StoreError("down")
         taken.append(one.message_id)
 
-    intake = Intake(only_mentions(submit), pause=pause, chance=lambda: 1.0)
-    intake.put(mention(1))
-    intake.put(mention(2))
+    intake = Intake(pause=pause, chance=lambda: 1.0)
+    put(intake, mention(1), submit)
+    put(intake, mention(2), submit)
     await until_taken(intake)
     assert taken == ["1", "2"]
     assert pauses == [0.5, 1, 2, 4, 8, 10]
@@ -52,9 +57,9 @@ async def test_channels_do_not_wait_for_each_other() -> None:
         if len(taken) == 2:
             gate.set()
 
-    intake = Intake(only_mentions(submit))
+    intake = Intake()
     for at, channel in enumerate(("slow", "slow", "fast", "fast")):
-        intake.put(mention(at, channel))
+        put(intake, mention(at, channel), submit)
     await until_taken(intake)
     assert taken == ["2", "3", "0", "1"]
 
@@ -65,13 +70,13 @@ async def test_beyond_its_bound_the_newest_is_dropped_with_an_error(caplog: pyte
     async def submit(one: Mention) -> None:
         taken.append(one.message_id)
 
-    intake = Intake(only_mentions(submit), waiting_max=2)
+    intake = Intake(waiting_max=2)
     for at in range(3):
-        intake.put(mention(at))
+        put(intake, mention(at), submit)
     assert intake.waiting == 2
     await until_taken(intake)
     assert taken == ["0", "1"]
-    assert caplog.messages == ["mention_dropped"]
+    assert caplog.messages == ["event_dropped"]
 
 
 async def test_a_bug_behind_submit_costs_one_mention_and_not_the_channel(caplog: pytest.LogCaptureFixture) -> None:
@@ -82,9 +87,9 @@ async def test_a_bug_behind_submit_costs_one_mention_and_not_the_channel(caplog:
             raise ValueError("secret words")
         taken.append(one.message_id)
 
-    intake = Intake(only_mentions(submit))
-    intake.put(mention(0))
-    intake.put(mention(1))
+    intake = Intake()
+    put(intake, mention(0), submit)
+    put(intake, mention(1), submit)
     await until_taken(intake)
     assert taken == ["1"]
     assert caplog.messages == ["submit_failed"]
@@ -95,14 +100,37 @@ async def test_what_cannot_be_taken_in_time_at_the_end_is_given_up_loudly(caplog
     async def submit(_: Mention) -> None:
         await asyncio.Event().wait()
 
-    intake = Intake(only_mentions(submit))
-    intake.put(mention(1))
+    intake = Intake()
+    put(intake, mention(1), submit)
     await intake.drain(limit_s=0.01)
-    assert caplog.messages == ["mentions_dropped_at_stop"]
+    assert caplog.messages == ["events_dropped_at_stop"]
 
 
 async def test_an_empty_intake_ends_at_once() -> None:
-    async def submit(_: Mention) -> None:
-        raise AssertionError
+    await Intake().drain(limit_s=60)
 
-    await Intake(only_mentions(submit)).drain(limit_s=60)
+
+async def test_an_event_is_done_when_it_is_through_or_given_up_and_not_before() -> None:
+    done: list[str] = []
+    tries = 0
+
+    async def busy() -> None:
+        nonlocal tries
+        tries += 1
+        assert not done
+        if tries == 1:
+            raise StoreError("down")
+
+    async def broken() -> None:
+        raise ValueError
+
+    async def pause(_: float) -> None: ...
+
+    intake = Intake(pause=pause, waiting_max=2)
+    for event_id, take in (("a", busy), ("b", broken), ("dropped", busy)):
+        intake.put("c", Arrival(event_id, take, done=partial(done.append, event_id)))
+    assert done == ["dropped"]
+    done.clear()
+    await until_taken(intake)
+    assert tries == 2
+    assert done == ["a", "b"]
