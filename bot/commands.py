@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bot import usage
 from bot.answer.means import ModelState
 from bot.errors import StoreError
-from bot.events import conversation
+from bot.events import Place, conversation
 from bot.inbox.forgetting import Forgetting
 from bot.inbox.inbox import Inbox
 from bot.services import Command, Shared
@@ -128,8 +128,9 @@ class Commands:
     async def _forget(self, command: Command) -> str:
         place, author = command.place, command.author.id
         talks = await self._forgetting.person(place.platform, place.workspace, author)
-        for begin in (usage.of_person(place.platform, place.workspace, author), feedback_of(command)):
-            await self._shared.drop(*await self._shared.names(begin))
+        opinions = opinions_name(place, author)
+        months = usage.kept(place.platform, place.workspace, author, self._wall())
+        await self._shared.drop(*await self._shared.counts(opinions), opinions, *months)
         log.info("person_forgotten", extra={"platform": place.platform, "workspace": place.workspace})
         told = "our direct conversation" if talks == 1 else f"our {talks} direct conversations"
         return (
@@ -167,9 +168,9 @@ def _span(hours: float) -> str:
     return f"{hours:g} hours" if rest or days < 2 else f"{days:g} days"
 
 
-def feedback_of(command: Command) -> str:
-    """How the names of a person's feedback begin."""
-    return feedback_name(command.place.platform, command.place.workspace, command.author.id, "")
+def opinions_name(place: Place, author: str) -> str:
+    """The name of the list of a person's feedback: its fields are the names of all of it."""
+    return f"opinions:{place.platform}:{place.workspace}:{author}"
 
 
 def feedback_name(platform: str, workspace: str, author: str, message_id: str) -> str:

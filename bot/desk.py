@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from bot import usage
-from bot.commands import Commands, feedback_name
+from bot.commands import Commands, feedback_name, opinions_name
 from bot.errors import Unreadable
 from bot.events import Place
 from bot.inbox.forgetting import Forgetting
@@ -50,11 +50,17 @@ class Desk:
         return await self._commands(command)
 
     async def feedback(self, feedback: Feedback) -> None:
-        """See `Services.feedback`. A second word on the same answer replaces the first; the verdict counts once."""
+        """See `Services.feedback`. A second word on the same answer replaces the first; the verdict counts once.
+
+        The same thumb again, without a word, erases nothing that was written.
+        """
         place, verdict = feedback.place, "good" if feedback.good else "bad"
         name = feedback_name(place.platform, place.workspace, feedback.author.id, feedback.message_id)
         tenant = f"{place.platform}:{place.workspace}"
         earlier = await self._verdict(name, tenant)
+        if verdict == earlier and not feedback.text:
+            return
+        await self._shared.count(opinions_name(place, feedback.author.id), ttl_s=FEEDBACK_TTL_S, **{name: 1})
         record = {"verdict": verdict, "text": feedback.text, "channel": place.channel, "message": feedback.message_id}
         await self._shared.put(name, json.dumps(record), tenant=tenant, ttl_s=FEEDBACK_TTL_S)
         if verdict == earlier:

@@ -39,14 +39,14 @@ def month(now: float, *, back: int = 0) -> str:
     return f"{number // 12:04}-{number % 12 + 1:02}"
 
 
-def of_person(platform: str, workspace: str, author: str) -> str:
-    """How the names of a person's counts begin."""
-    return f"usage:{platform}:{workspace}:{author}:"
-
-
 def of_month(platform: str, workspace: str, author: str, month: str) -> str:
     """The name of a person's counts of a month."""
-    return of_person(platform, workspace, author) + month
+    return f"usage:{platform}:{workspace}:{author}:{month}"
+
+
+def kept(platform: str, workspace: str, author: str, now: float) -> list[str]:
+    """The names of all of a person's counts that may still stand: they are kept for two months."""
+    return [of_month(platform, workspace, author, month(now, back=back)) for back in range(4)]
 
 
 def sentence(when: str, counts: Mapping[str, int]) -> str:

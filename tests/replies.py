@@ -19,7 +19,7 @@ def reply_on(
     recover: bool = False,
     noted: dict[int, str] | None = None,
     private: bool = False,
-    earlier_file: str = "",
+    earlier_files: Sequence[str] = (),
 ) -> Reply:
     """A reply on the platform; `noted` takes the ids that would be stored."""
 
@@ -35,7 +35,7 @@ def reply_on(
         note_part=note,
         guard=lambda: None,
         recover=recover,
-        earlier_file=earlier_file,
+        earlier_files=earlier_files,
     )
 
 

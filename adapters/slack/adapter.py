@@ -10,6 +10,7 @@ from aiohttp import web
 from slack_sdk.signature import Clock
 
 from adapters.slack.answers.pace import EDIT_EVERY_S
+from adapters.slack.answers.private import VIEW, VIEW_MAX
 from adapters.slack.answers.streaming import STREAM_LIMITS
 from adapters.slack.api.calls import Api, Unauthenticated, Unscoped
 from adapters.slack.api.chores import Pause
@@ -36,6 +37,8 @@ from bot.services import Services
 LIMITS: Final = Limits(
     text_max=4_000, edit_every_s=EDIT_EVERY_S, length=length, stages=True, tables_max=1, table_rows_max=100
 )
+
+MODAL_LIMITS: Final = Limits(text_max=VIEW_MAX, edit_every_s=EDIT_EVERY_S, parts_max=1, length=length)
 
 _CONNECT_WITHIN_S: Final = 5.0
 
@@ -85,6 +88,8 @@ class SlackPlatform:
 
     def limits(self, mention: Mention) -> Limits:
         """What a message of Slack's may hold; the pace of edits widens with the answers on their way in a workspace."""
+        if mention.reply_ref.startswith(VIEW):
+            return MODAL_LIMITS
         workspace = self._opened and self._opened.workspaces.known(mention.place.workspace)
         every_s = workspace.pace.edit_every_s if workspace else EDIT_EVERY_S
         return LIMITS if every_s == LIMITS.edit_every_s else replace(LIMITS, edit_every_s=every_s)

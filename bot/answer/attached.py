@@ -3,7 +3,9 @@
 Knows what the last message then says, and that there is one file however often it is tried; knows no messages.
 """
 
+import hashlib
 import logging
+from collections.abc import Sequence
 
 from bot.answer.ledger import FILE_PART, Ledger
 from bot.errors import Ambiguous, Forbidden, PlatformError, Rejected
@@ -21,14 +23,14 @@ _NAME = "answer.md"
 
 
 class Attached:
-    """The file of one answer. `earlier` is the file of the answer that this one replaces, "" where there is none."""
+    """The file of one answer. `earlier` are files that go once it stands: of what was said in its place before."""
 
-    def __init__(self, platform: Platform, ledger: Ledger, *, earlier: str = "") -> None:
+    def __init__(self, platform: Platform, ledger: Ledger, *, earlier: Sequence[str] = ()) -> None:
         private = ledger.mention.private  # a file would stand where everybody reads
         self._uploads = platform if isinstance(platform, Uploads) and not private else None
         self._refused = False
         self._ledger = ledger
-        self._earlier = earlier
+        self._earlier = list(earlier)
 
     @property
     def file_id(self) -> str:
@@ -67,9 +69,9 @@ class Attached:
         await self._drop_earlier()
 
     async def _drop_earlier(self) -> None:
-        if self._earlier:
-            await self._remove(self._earlier)
-            self._earlier = ""
+        while self._earlier:
+            await self._remove(self._earlier[0])
+            del self._earlier[0]  # not before it is gone: a failed removal is tried again
 
     async def _remove(self, file_id: str) -> None:
         if self._uploads is None:
@@ -87,7 +89,7 @@ class Attached:
         ledger = self._ledger
         ledger.guard()
         try:
-            key = ledger.key("file")
+            key = ledger.key(f"file/{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}")
             file_id = await uploads.upload(ledger.mention, text, name=_NAME, key=key, recover=ledger.recover)
         except Ambiguous:
             ledger.recover = True

@@ -11,6 +11,9 @@ from bot.answer.shares import Share, cut_of, leading
 from bot.errors import Ambiguous, Gone
 from bot.platform import Limits, Platform, Stage
 
+REMOVED = "*(Removed.)*"
+"""What a message says in the moment before it is removed."""
+
 
 class Edited:
     """The share of an answer that is posted and edited, and, where it is too long, the file under it."""
@@ -87,7 +90,7 @@ class Edited:
         ledger.guard()
         self._written.pop(number, None)  # a write that fails may have been done
         message_id = ledger.ids.get(number)
-        if message_id is None:
+        if not message_id:
             await self._post(number, text, stage)
         elif not ledger.mention.private:  # a private message stands as it was posted
             await self._edit(number, message_id, text, stage)
@@ -107,15 +110,19 @@ class Edited:
 
     async def _post(self, number: int, text: str, stage: Stage) -> None:
         ledger = self._ledger
+        await ledger.intend(number)
+        await ledger.note(number, await self._posted(number, text, stage))
+
+    async def _posted(self, number: int, text: str, stage: Stage) -> str:
+        ledger = self._ledger
         key = ledger.key(f"{number}/anew" if number in self._anew else number)
         try:
-            message_id = await self._platform.post(
+            return await self._platform.post(
                 ledger.mention, text, key=key, first=number == 0, recover=ledger.recover, stage=stage
             )
         except Ambiguous:
             ledger.recover = True
             raise
-        await ledger.note(number, message_id)
 
     async def _drop_from(self, number: int) -> None:
         """An earlier attempt may have been longer."""
@@ -123,7 +130,11 @@ class Edited:
         for extra in ledger.numbers:
             if extra >= number and not ledger.mention.private:
                 ledger.guard()
-                await self._platform.delete(ledger.mention, ledger.ids[extra])
+                # One that nobody knows is found by its key; where none stands, one is made and removed again.
+                unknown = not ledger.ids[extra] and ledger.recover
+                message_id = await self._posted(extra, REMOVED, "last") if unknown else ledger.ids[extra]
+                if message_id:
+                    await self._platform.delete(ledger.mention, message_id)
                 del ledger.ids[extra]  # not before it is gone: a failed removal is tried again
                 self._written.pop(extra, None)
                 self._anew.add(extra)

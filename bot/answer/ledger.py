@@ -17,7 +17,8 @@ FILE_PART = 9_999
 class Ledger:
     """The messages of the answer to one mention.
 
-    `ids` maps a message's number to its id; filled where an earlier attempt has posted. `note_part` stores a new id
+    `ids` maps a message's number to its id, "" where one may stand whose id nobody got to know; filled where an earlier
+    attempt has posted. `note_part` stores a new id
     before anything else is written. `guard` raises when writing is no longer our right. `recover` says that more
     messages may stand than `ids` knows of. `visible_at` is the loop's time of the first text.
     """
@@ -37,6 +38,15 @@ class Ledger:
     def key(self, name: int | str) -> str:
         """What names a message or file of this answer for ever, as `Platform.post` wants it."""
         return f"{self.mention.event_id}/{name}"
+
+    async def intend(self, number: int) -> None:
+        """Keep that a message is about to be made, until its id is known.
+
+        The first is looked for by every attempt. A later one is not, where the next attempt's answer is shorter: it
+        would stand below that for ever.
+        """
+        if number and number not in self.ids:
+            await self.note(number, "")
 
     async def note(self, number: int, message_id: str) -> None:
         """Keep a new id, here and where the next attempt reads it."""

@@ -7,7 +7,7 @@ and goes on where the rung above was acknowledged. A private answer is not live:
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -44,8 +44,7 @@ class Reply:
 
     `parts` maps a part's number to its message id; filled where an earlier attempt has posted. `note_part` stores a
     new id before anything else is written. `guard` raises when writing is no longer our right. `recover` says that
-    an earlier attempt may have posted more than `parts` knows of. `earlier_file` is the file of the answer that this
-    one replaces, "" where there is none.
+    an earlier attempt may have posted more than `parts` knows of. `earlier_files` go once this answer stands.
     """
 
     def __init__(
@@ -57,12 +56,12 @@ class Reply:
         note_part: Callable[[int, str], Awaitable[None]],
         guard: Callable[[], None],
         recover: bool,
-        earlier_file: str = "",
+        earlier_files: Sequence[str] = (),
     ) -> None:
         self._platform = platform
         self._mention = mention
         self._ledger = Ledger(mention, parts, note_part, guard, recover)
-        self._attached = Attached(platform, self._ledger, earlier=earlier_file)
+        self._attached = Attached(platform, self._ledger, earlier=earlier_files)
         self._rung: Streamed | Edited = Edited(platform, self._ledger, attached=self._attached)
         self._loop = asyncio.get_running_loop()
         self._pieces: list[str] = []
@@ -93,7 +92,12 @@ class Reply:
     @property
     def more_ids(self) -> tuple[str, ...]:
         """The ids of the messages after the first."""
-        return tuple(self._ledger.ids[number] for number in self._ledger.numbers if number)
+        return tuple(one for number in self._ledger.numbers if number and (one := self._ledger.ids[number]))
+
+    @property
+    def may_stand(self) -> bool:
+        """Whether any message of it may stand, known or not."""
+        return bool(self._ledger.numbers) or self._ledger.recover
 
     @property
     def file_id(self) -> str:

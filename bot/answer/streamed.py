@@ -130,6 +130,7 @@ class Streamed:
     async def _begin(self, text: str) -> bool:
         ledger, number = self._ledger, self._share.number
         begun_at = asyncio.get_running_loop().time()
+        await ledger.intend(number)
         try:
             live = await self._platform.begin(ledger.mention, text, key=ledger.key(number))
         except Ambiguous:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from bot import usage
 from bot.answer import marks, prompt
+from bot.answer.ledger import FILE_PART
 from bot.answer.means import Means
 from bot.answer.past import Past
 from bot.answer.reply import Reply, Stream
@@ -64,7 +65,7 @@ class Turn:
             note_part=lambda part, message_id: means.inbox.note_part(claim, part, message_id),
             guard=self._guard,
             recover=claim.tries > 1 or claim.wrote or not claim.known,
-            earlier_file=self._past.earlier.answer.message.file_id if self._past.earlier else "",
+            earlier_files=self._earlier_files(),
         )
         claim.ended = self._reply.stop
 
@@ -173,7 +174,8 @@ class Turn:
         return marks.below(text, marks.stopped(self._claim.stopped, self._past.people))
 
     async def _settle(self, text: str, outcome: str) -> None:
-        mention, reply = self._mention, self._reply
+        mention, reply, age_s = self._mention, self._reply, self._age_s(asyncio.get_running_loop().time())
+        await self._rest()
         author = Author("", self._means.persona.name, is_bot=True)
         kept = text.removesuffix(marks.UNREAD).rstrip()
         said = Message(
@@ -189,13 +191,12 @@ class Turn:
             if not await self._inbox.done(self._claim, [*self._past.backfilled, asked, said]):
                 await self._withdraw()
                 return
-        self._report(outcome)
+        self._report(outcome, age_s)
         self._spent.mentions = 0 if mention.replaces else 1
-        await self._sign_off()
+        await self._count_use()
 
-    def _report(self, outcome: str) -> None:
+    def _report(self, outcome: str, age_s: float) -> None:
         platform, metrics = self._mention.place.platform, self._means.metrics
-        age_s = self._age_s(asyncio.get_running_loop().time())
         metrics.answered.labels(platform, outcome).inc()
         metrics.reply.labels(platform).observe(age_s)
         if self._reply.visible_at is not None:
@@ -205,10 +206,14 @@ class Turn:
 
     async def _withdraw(self) -> None:
         """The question was deleted: what stands of its answer is removed, and nothing of either is kept."""
-        if self._reply.first_id:
-            # What is still being streamed must be ended before it can be removed; of several messages one is left.
-            with suppress(PlatformError):
+        if self._reply.may_stand:
+            # What is still being streamed must be ended before it can be removed; of several messages one is left. Of
+            # an answer that a dead worker began without noting it, this finds the message by its key.
+            try:
                 await self._reply.finish(marks.STOPPED, deadline=self._write_deadline())
+            except PlatformError as error:
+                if error.retryable and not self._reply.first_id:
+                    raise
         for message_id in filter(None, (self._reply.first_id, *self._reply.more_ids)):
             self._guard()
             try:
@@ -218,10 +223,11 @@ class Turn:
                     raise
                 log.warning("not_deleted", extra={"event_id": self._mention.event_id, "error": str(error)})
         await self._reply.drop_file()
+        await self._rest()
         await self._inbox.done(self._claim)
         self._means.metrics.withdrawn.labels(self._mention.place.platform).inc()
         log.info("mention_withdrawn", extra={"event_id": self._mention.event_id})
-        await self._sign_off()
+        await self._count_use()
 
     async def _no_answer(self, error: CompletionError) -> None:
         self._count_error(error)
@@ -261,20 +267,39 @@ class Turn:
 
     async def _close(self, reason: str, *, level: int = logging.ERROR, **fields: str) -> None:
         platform = self._mention.place.platform
+        await self._rest()
         await self._inbox.done(self._claim, dead=reason)
         self._means.metrics.failed.labels(platform, reason).inc()
         extra = {"event_id": self._mention.event_id, "id": self._id, "reason": reason, **fields}
         log.log(level, "mention_failed", extra=extra)
-        await self._sign_off()
+        await self._count_use()
 
-    async def _sign_off(self) -> None:
-        """It is settled: nothing that fails from here on may touch it."""
+    async def _rest(self) -> None:
+        """Take the sign away that an answer is being prepared: before the settlement, or nobody would do it.
+
+        A worker that dies in between leaves the mention to the next one, who does it again, which is harmless. After
+        the settlement the lane is free, and the sign may be the next mention's.
+        """
+        self._guard()
         with suppress(PlatformError):
             await self._platform.working(self._mention, on=False)
+
+    async def _count_use(self) -> None:
+        """It is settled: nothing that fails from here on may touch it."""
         try:
             await self._spent.note(self._means.shared, self._mention, now=self._means.wall())
         except StoreError as error:
             log.warning("usage_not_counted", extra={"event_id": self._mention.event_id, "error": str(error)})
+
+    def _earlier_files(self) -> list[str]:
+        """The files that go once this answer stands.
+
+        That of the answer it replaces, and that of an attempt that said something else: its question was edited since.
+        """
+        found = [self._past.earlier.answer.message.file_id] if self._past.earlier else []
+        if self._claim.answer is None and FILE_PART in self._claim.parts:
+            found.append(self._claim.parts.pop(FILE_PART))
+        return [file_id for file_id in found if file_id]
 
     def _guard(self) -> None:
         if not self._inbox.holds(self._claim):

@@ -17,8 +17,8 @@ from bot.inbox.commit import GroupCommit
 from bot.inbox.entries import Entries
 
 GONE_TTL_S = 15 * 60
-"""How long a deletion waits for its message. Slack's last redelivery comes 6 minutes after the first (Events API docs,
-2026-11); more than twice that.
+"""How long a deletion, or an edit, waits for its message. Slack's last redelivery comes 6 minutes after the first
+(Events API docs, 2026-11); more than twice that.
 """
 
 Outcome = Literal["accepted", "duplicate", "ignored", "withdrawn"]

@@ -11,8 +11,8 @@ from bot.inbox.scripts import LANE, NOW
 # The mark is the call's own name: a call that redis-py sends again, because its reply was lost, is not a duplicate.
 # A duplicate renews its mark: a write for WAITAOF to wait on, which covers the first delivery's write too.
 # Invariant: a lane with a mention in it is in `ready`; NX leaves a running lease or back-off as it is.
-# Invariant: a mention whose deletion came first is not taken. Who asks for a private answer, or for another one, does
-# not take part in the conversation by that (`joins`).
+# Invariant: a mention whose deletion came first is not taken, and one whose edit came first is taken as edited.
+# Who asks for a private answer, or for another one, does not take part in the conversation by that (`joins`).
 SUBMIT = (
     NOW
     + LANE
@@ -34,6 +34,7 @@ if mark then
   return mark == call and 'accepted' or 'duplicate'
 end
 if joins == '1' and addressed == '0' and redis.call('SCARD', people) > 1 then return 'ignored' end
+if gone ~= '' then raw = redis.call('GETDEL', k .. 'edited:' .. gone) or raw end
 local at = now()
 redis.call('SET', seen, call, 'EX', seen_ttl)
 redis.call('HSET', k .. 'turn:' .. id, 'accepted', at)
@@ -121,7 +122,11 @@ for _, raw in ipairs(redis.call('ZRANGE', lane, 0, -1)) do
     return settled('withdrawn')
   end
 end
-if entry == '' then redis.call('SET', k .. 'gone:' .. gone, 1, 'EX', gone_ttl) end
+if entry == '' then
+  redis.call('SET', k .. 'gone:' .. gone, 1, 'EX', gone_ttl)
+elseif redis.call('EXISTS', k .. 'seen:' .. (decoded(entry).event_id or '')) == 0 then
+  redis.call('SET', k .. 'edited:' .. gone, entry, 'EX', gone_ttl)
+end
 if live or redis.call('EXISTS', history) == 1 then return follow() end
 return 'ignored'
 """

@@ -4,6 +4,7 @@ It knows mentions, changes, leases and tries; it does not know platforms or mode
 
     seen:{event}         the event was taken once already
     gone:{message}       the message was deleted before it arrived here
+    edited:{message}     how it reads now: it was edited before it arrived here
     anew:{conv}          it was told to forget what had been said before
     people:{conv}        who takes part, the bot apart; decides on follow-ups that do not name the bot
     talks:{person}       the direct conversations of a person with the bot

@@ -170,7 +170,8 @@ return 1
 """
 )
 
-# A mention that is put back on purpose was not the death of its worker: its try is not counted.
+# A mention that is put back on purpose was not the death of its worker: its try is not counted. One that somebody has
+# stopped or deleted meanwhile waits for no back-off: what they want is due at once.
 AGAIN = (
     NOW
     + """
@@ -179,6 +180,7 @@ local turn = k .. 'turn:' .. id
 if redis.call('HGET', k .. 'owner', conversation) ~= token then
   return redis.call('HGET', turn, 'settled') == token and 1 or 0
 end
+if redis.call('HEXISTS', turn, 'stopped') + redis.call('HEXISTS', turn, 'withdrawn') > 0 then delay = '0' end
 redis.call('HSET', turn, 'settled', token)
 redis.call('HDEL', k .. 'owner', conversation)
 redis.call('HINCRBY', turn, 'tries', -1)

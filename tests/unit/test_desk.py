@@ -164,7 +164,8 @@ class TestCommands:
         (claim,), _ = await office.inbox.claim(1)
         await office.inbox.done(claim, dead="crashed")
         for author in (ANA, BEN):
-            await office.shared.count(usage.of_month("fake", "W", author.id, "2026-11"), ttl_s=60, mentions=1)
+            for month in ("2026-11", "2026-10", "2026-09"):
+                await office.shared.count(usage.of_month("fake", "W", author.id, month), ttl_s=60, mentions=1)
             await office.desk.feedback(Feedback(THREAD, "a3", author, good=False, text="meh"))
         told = await office.says("forget")
         assert "our direct conversation" in told
@@ -198,6 +199,12 @@ class TestFeedback:
         assert text
         assert "canary-text" in text
         assert "canary" not in str(await office.redis.get(store.shared_key("feedback:fake:W:U2:a1")))
+
+    async def test_without_a_word_erases_nothing_that_the_same_thumb_had_said(self, office: Office) -> None:
+        for text in ("", "wrong year", ""):
+            await office.desk.feedback(Feedback(THREAD, "a1", ANA, good=False, text=text))
+        assert "wrong year" in str(await office.shared.get("feedback:fake:W:U1:a1", tenant="fake:W"))
+        assert office.count("feedback", verdict="bad") == 1
 
     async def test_that_was_spoilt_in_the_store_is_replaced(self, office: Office) -> None:
         await office.shared.put("feedback:fake:W:U1:a1", "[]", tenant="fake:W", ttl_s=60)

@@ -247,8 +247,21 @@ class TestTheHistory:
 
 class TestAChangeOfWhatIsNotKnown:
     async def test_is_ignored(self, inbox: Inbox, redis: Redis) -> None:
+        await answered(inbox, mention(1), "answer", "m0")
+        await redis.delete(store.key("history", mention(1).conversation))
+        stood = set(await redis.keys())
         assert await inbox.submit(edited(mention(1), "new")) == "ignored"
-        assert await redis.keys() == []
+        assert set(await redis.keys()) == stood
+
+    @pytest.mark.parametrize("known", [False, True], ids=["new", "known"])
+    async def test_that_overtakes_its_mention_is_what_is_answered(self, inbox: Inbox, known: bool) -> None:
+        if known:
+            await answered(inbox, mention(1, text="question"), "answer", "m0")
+        await inbox.submit(edited(mention(2, text="delete prod"), "delete staging"))
+        assert await inbox.submit(mention(2, text="delete prod")) == "accepted"
+        claim = await claim_one(inbox)
+        assert claim.mention
+        assert claim.mention.text == "delete staging"
 
     async def test_that_overtakes_its_mention_as_a_deletion_prevents_the_answer(self, inbox: Inbox) -> None:
         assert await inbox.submit(deleted(mention(1))) == "ignored"

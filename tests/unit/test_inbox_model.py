@@ -44,6 +44,8 @@ class Lane:
     stopped: set[int] = field(default_factory=set[int])
     withdrawn: set[int] = field(default_factory=set[int])
     gone: set[int] = field(default_factory=set[int])
+    early: dict[int, str] = field(default_factory=dict[int, str])  # edits that came before their mention
+    stopped_changes: set[float] = field(default_factory=set[float])  # by score
     edited: str = ""  # how the mention in work reads by now
     holder: Claim | None = None
     held: float = 0.0
@@ -95,7 +97,7 @@ class InboxMachine(RuleBasedStateMachine):
         else:
             assert outcome == "accepted"
             self.seen.add((lane, number))
-            state.waiting[one.sent_at] = Entry(number, "mention", one.text)
+            state.waiting[one.sent_at] = Entry(number, "mention", state.early.pop(number, one.text))
 
     @rule(
         lane=st.sampled_from(LANES),
@@ -124,6 +126,8 @@ class InboxMachine(RuleBasedStateMachine):
         if score is None:
             if now is None:
                 state.gone.add(number)
+            elif (lane, number) not in self.seen:
+                state.early[number] = now.text
             if not (state.history or state.holder):
                 return "ignored"
             state.waiting[at] = behind
@@ -152,6 +156,8 @@ class InboxMachine(RuleBasedStateMachine):
         assert outcome == ("accepted" if meant else "ignored")
         if meant and meant.kind == "mention":
             state.stopped.add(meant.number)
+        elif meant:
+            state.stopped_changes.add(state.held)
         if meant and not state.holder:
             state.put_back_until_due = False
 
@@ -216,8 +222,12 @@ class InboxMachine(RuleBasedStateMachine):
         state = self.lanes[lane]
         if state.holder is None:
             return
+        running = state.waiting[state.held]
         self.wait_for(self.inbox.again(state.holder, delay_s=600 if delayed else 0))
-        state.put_back_until_due = delayed
+        wanted_now = state.held in state.stopped_changes or (
+            running.kind == "mention" and running.number in state.stopped | state.withdrawn
+        )
+        state.put_back_until_due = delayed and not wanted_now
         self._let_go(state)
 
     @rule(lane=st.sampled_from(LANES))

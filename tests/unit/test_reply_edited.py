@@ -194,7 +194,7 @@ def test_the_file_of_an_earlier_answer_goes_and_never_before_the_new_one_stands(
     async def test() -> None:
         platform = with_files()
         platform.files = {"old/file": "all of the old answer"}
-        reply = reply_on(platform, earlier_file="file:old/file")
+        reply = reply_on(platform, earlier_files=["file:old/file"])
         long = text == WORDS
         platform.faults = [*[None] * (4 if long else 1), fault]
         await reply.finish(text, deadline=2000)
@@ -211,7 +211,7 @@ def test_the_file_of_an_earlier_answer_goes_also_where_the_new_one_is_refused() 
         platform = with_files()
         platform.files = {"old/file": "all of the old answer"}
         platform.faults = [None, None, None, Forbidden("x")]
-        reply = reply_on(platform, earlier_file="file:old/file")
+        reply = reply_on(platform, earlier_files=["file:old/file"])
         await reply.finish(WORDS, deadline=2000)
         assert shown(platform, reply)[-1] == TOO_MANY_PARTS
         assert (platform.files, reply.file_id) == ({}, "")
@@ -226,7 +226,7 @@ def test_a_file_that_may_not_be_removed_costs_no_answer_and_the_operator_is_told
         platform = with_files()
         platform.files = {"old/file": "all of the old answer"}
         platform.faults = [None, Forbidden("no")]
-        reply = reply_on(platform, earlier_file="file:old/file")
+        reply = reply_on(platform, earlier_files=["file:old/file"])
         await reply.finish("Short.", deadline=2000)
         assert shown(platform, reply) == ["Short."]
 

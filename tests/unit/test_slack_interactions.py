@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.slack.answers import blocks
 from adapters.slack.incoming.buttons import note, noted
 from adapters.slack.incoming.commands import spoken
 from adapters.slack.incoming.home import home, mrkdwn
@@ -189,7 +190,7 @@ def test_a_note_that_is_none_names_no_message(odd: str) -> None:
         ("!stopper", None),
         ("!stop!", None),
         ("please !stop", None),
-        ("!ask why", None),
+        ("!ask why", ("ask", "why")),
         ("", None),
     ],
 )
@@ -202,3 +203,40 @@ def test_what_the_core_says_acts_on_nobody_in_the_home() -> None:
     shown = home("m" * 4_000, "")
     assert all(len(block["text"]["text"]) <= 3_000 for block in shown["blocks"])
     assert "Your usage" not in str(shown)
+
+
+def test_a_press_below_an_answer_that_was_replied_to_is_of_the_running_direct_conversation() -> None:
+    press = interaction(
+        {
+            "type": "block_actions",
+            "user": {"id": "U1"},
+            "team": {"id": "T1"},
+            "channel": {"id": "D1"},
+            "message": {"ts": "10.2", "thread_ts": "10.2", "bot_id": "BBOT"},
+            "actions": [{"action_id": blocks.REGENERATE, "value": "U1:10.1", "action_ts": "12.0"}],
+        }
+    )
+    assert isinstance(press, Press)
+    assert press.source.place == Place("slack", "T1", "D1", None, "dm")
+
+
+def test_a_message_that_only_has_blocks_is_read_from_them() -> None:
+    blocks_ = [
+        {"type": "header", "text": {"type": "plain_text", "text": "Alert"}},
+        {
+            "type": "rich_text",
+            "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": "disk full"}]}],
+        },
+    ]
+    found = interaction(
+        {
+            "type": "message_action",
+            "callback_id": "ask_about_message",
+            "user": {"id": "U1"},
+            "team": {"id": "T1"},
+            "channel": {"id": "C1"},
+            "message": {"ts": "10.2", "text": "", "bot_id": "B1", "blocks": blocks_},
+        }
+    )
+    assert isinstance(found, Shortcut)
+    assert found.said == "Alert\ndisk full"

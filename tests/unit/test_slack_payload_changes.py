@@ -173,3 +173,24 @@ def test_no_payload_makes_the_parser_fail(of_edit: bool, changed: Json) -> None:
     read = change(raw, ME)
     assert read is None or not math.isnan(read.at)
     stop({**raw, "event": {**raw["event"], "type": "agent_session_stopped"}}, ME)
+
+
+def test_in_a_running_direct_conversation_a_message_that_was_replied_to_is_still_of_that() -> None:
+    """Slack then names the message itself as its thread."""
+    said = {"type": "message", "user": "U1", "text": "my secret is 42", "ts": TS, "thread_ts": TS}
+    direct: Json = {"channel": "D1", "channel_type": "im"}
+    tomb = {**said, "subtype": "tombstone", "user": "USLACKBOT", "text": "This message was deleted."}
+    for raw in (
+        payload("message_deleted", deleted_ts=TS, previous_message=said, **direct),
+        payload("message_changed", message=tomb, previous_message=said, **direct),
+        payload(
+            "message_changed",
+            message={**said, "text": "new", "edited": {"user": "U1", "ts": EDITED}},
+            previous_message=said,
+            **direct,
+        ),
+    ):
+        assert found(raw).conversation == "slack:T1:D1"
+        with_threads = change(raw, ME, threads=True)
+        assert with_threads
+        assert with_threads.conversation == f"slack:T1:D1:{TS}"

@@ -53,3 +53,16 @@ def test_every_section_is_within_slacks_limit(pieces: list[str]) -> None:
 
 def test_a_view_holds_no_more_than_a_hundred_blocks() -> None:
     assert len(sections("word " * 100_000)) == 100
+
+
+@pytest.mark.parametrize("before", ["", "``````", "~~~\n", "    "])
+def test_a_link_names_its_host_wherever_it_stands(before: str) -> None:
+    shown = mrkdwn(f"{before}[Open the full summary](https://evil.example/?k=SECRET)")
+    assert "|Open the full summary>" not in shown
+
+
+def test_what_looks_like_emphasis_in_an_address_is_left() -> None:
+    shown = mrkdwn("see [x](https://a.example/__init__/b) and https://a.example/__c__/d and __this__")
+    assert "https://a.example/__init__/b" in shown
+    assert "https://a.example/__c__/d" in shown
+    assert shown.endswith("*this*")

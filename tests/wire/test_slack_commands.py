@@ -15,7 +15,7 @@ from bot.events import Author, Mention, Place, Stop, dump, load
 from bot.services import Command, Feedback
 from tests.fakes.services import FakeServices
 from tests.fakes.slack import ALL_SCOPES, FakeSlack, Json, Person
-from tests.slack_listening import Inbox, listening
+from tests.slack_listening import NEVER_S, Inbox, listening
 from tests.until import until
 
 SCOPES = (*ALL_SCOPES, "channels:read", "commands")
@@ -24,7 +24,7 @@ ANA = Author("U1", "Ana", team="T1")
 
 @pytest.fixture
 async def slack() -> AsyncIterator[FakeSlack]:
-    async with FakeSlack(scopes=SCOPES) as fake:
+    async with FakeSlack(scopes=SCOPES, resend_after_s=NEVER_S, clock=lambda: 0.0) as fake:  # no trigger id expires
         fake.people = {"U1": Person("Ana"), "U2": Person("Ben")}
         yield fake
 
@@ -261,7 +261,9 @@ async def test_regenerate_asks_for_the_answer_anew_once_for_a_double_click(
     assert load(Mention, dump(again)) == again
 
 
-async def test_a_wish_that_was_not_kept_can_be_made_again_at_once(slack: FakeSlack, services: FakeServices) -> None:
+async def test_a_wish_that_was_not_kept_can_be_made_again_at_once(
+    slack: FakeSlack, services: FakeServices, caplog: pytest.LogCaptureFixture
+) -> None:
     slack.resend_after_s = 0.5
     inbox = Inbox()
     async with listening(slack, inbox, services=services):
@@ -269,19 +271,20 @@ async def test_a_wish_that_was_not_kept_can_be_made_again_at_once(slack: FakeSla
         inbox.failures = [StoreError("redis is away")]
         await slack.press("U1", "C1", answer, blocks.REGENERATE)
         assert len(slack.entries("failed")) == 1
-        slack.resend_after_s = 3.0
+        await until(lambda: "slack_event_not_taken" in caplog.messages)
+        slack.resend_after_s = NEVER_S
         await slack.press("U1", "C1", answer, blocks.REGENERATE)
     assert len(inbox.taken) == 1
 
 
-async def test_an_opinion_counts_once_and_the_other_thumb_replaces_it(slack: FakeSlack, services: FakeServices) -> None:
+async def test_every_press_of_a_thumb_is_handed_on(slack: FakeSlack, services: FakeServices) -> None:
     async with listening(slack, Inbox(), services=services):
         root, answer = await answered(slack)
         await joined(services, root)
         place = Place("slack", "T1", "C1", root, "thread")
-        for value in (blocks.GOOD, blocks.GOOD, blocks.BAD, blocks.BAD, blocks.GOOD):
+        for value in (blocks.GOOD, blocks.GOOD, blocks.BAD):
             await slack.press("U1", "C1", answer, blocks.FEEDBACK, value=value)
-    assert services.feedbacks == [Feedback(place, answer, ANA, good=good) for good in (True, False, True)]
+    assert services.feedbacks == [Feedback(place, answer, ANA, good=good) for good in (True, True, False)]
 
 
 async def test_a_thumb_down_asks_why_and_hands_the_reason_on(slack: FakeSlack, services: FakeServices) -> None:
@@ -363,7 +366,7 @@ async def test_a_summary_that_cannot_be_kept_leaves_no_view_that_waits_for_ever(
     async with listening(slack, inbox, services=services):
         ts = slack.store("C1", "U2", "hello")
         await slack.shortcut("U1", "C1", ts, "summarize_thread")
-        await until(lambda: modal(slack).startswith("Sorry"))
+        await until(lambda: slack.open_views("U1") and modal(slack).startswith("Sorry"))
     assert len(slack.entries("failed")) == 1
 
 
@@ -436,7 +439,7 @@ class Recorded(FakeSlack):
     """Keeps each signed request that it makes, for another sending of the very same bytes."""
 
     def __init__(self) -> None:
-        super().__init__(scopes=SCOPES)
+        super().__init__(scopes=SCOPES, resend_after_s=NEVER_S, clock=lambda: 0.0)
         self.requests: list[tuple[bytes, dict[str, str]]] = []
 
     def sign(self, body: bytes, **more: Any) -> dict[str, str]:
@@ -468,7 +471,7 @@ async def test_what_is_sent_again_is_done_once(services: FakeServices) -> None:
             assert len(inbox.taken) == 1
             await slack.press("U1", "C1", answer, blocks.FEEDBACK, value=blocks.BAD)
             assert await slack.replay() == 200
-            assert len(services.feedbacks) == 1
+            assert len(set(services.feedbacks)) == 1  # the core counts the same one once
             await slack.command("U1", "C1", "/routernesia", "ask what is a lane?")
             assert await slack.replay() == 200
             # The inbox takes an event id once.
@@ -501,3 +504,35 @@ async def test_an_answer_never_goes_to_an_address_that_is_not_slacks(
         await platform.post(inbox.taken[0], "A lane is a queue.", key="k", first=True)
     assert seen_by(slack, "U1")[-1] == "A lane is a queue."
     assert slack.counts()["chat.postEphemeral"] == 1
+
+
+async def test_ask_in_a_thread_is_answered_to_its_author_alone(slack: FakeSlack, services: FakeServices) -> None:
+    inbox = Inbox()
+    async with listening(slack, inbox, services=services):
+        root = await slack.mention("C1", "U1", "!ask", order=("message",))
+        await until(lambda: slack.ephemerals)
+        await slack.mention("C1", "U1", "!ask what do I earn?", thread_ts=root, order=("message",))
+        await until(lambda: inbox.taken)
+    (taken,) = inbox.taken
+    assert (taken.private, taken.text, taken.author.id) == (True, "what do I earn?", "U1")
+
+
+async def test_a_command_whose_process_died_at_it_is_done_when_it_comes_again(
+    slack: FakeSlack, services: FakeServices
+) -> None:
+    inbox = Inbox()
+    slack.resend_after_s, slack.resends = 0.1, 100
+    async with listening(slack, inbox, services=services):
+        root = slack.store("C1", "U1", "<@UBOT> hello")
+        await joined(services, root)
+        ts = slack.store("C1", "U1", "!stop", thread_ts=root)
+        mark = f"command:slack:T1:C1:{ts}"
+        await services.shared.add(mark, "begun", tenant="T1", ttl_s=600)
+        await slack.resend("C1", ts)
+        await until(lambda: len(slack.entries("event")) > 2)
+        assert not inbox.stops  # another process may be at it
+        await services.shared.drop(mark)  # it was not: the mark ends by itself
+        await until(lambda: inbox.stops)
+        await until(lambda: slack.entries("ack"))
+        await slack.resend("C1", ts)
+    assert len(inbox.stops) == 1

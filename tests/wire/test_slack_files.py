@@ -24,7 +24,7 @@ async def at_once(_: float) -> None:
 
 @pytest.fixture
 async def slack() -> AsyncIterator[FakeSlack]:
-    async with FakeSlack() as fake:
+    async with FakeSlack(clock=lambda: 0.0) as fake:  # no trigger id expires
         yield fake
 
 
@@ -37,7 +37,7 @@ async def platform(slack: FakeSlack) -> AsyncIterator[SlackPlatform]:
             slack_api_url=slack.api_url,
         ),
         pause=at_once,
-        call_within_s=5.0,
+        call_within_s=30.0,
     )
     await made.open()
     yield made
@@ -237,11 +237,13 @@ async def test_a_private_answer_without_an_address_is_ephemeral_and_never_edited
         await platform.post(mention, "hi", key="k2", first=True)
 
 
-async def test_a_modal_shows_all_parts_of_an_answer(slack: FakeSlack, platform: SlackPlatform) -> None:
+async def test_a_modal_holds_a_whole_answer_as_one_part(slack: FakeSlack, platform: SlackPlatform) -> None:
     trigger = await opened(slack, platform)
     mention = asked(slack, reply_ref=f"view:{trigger}")
-    await platform.post(mention, "# One\n\n**two** & [there](https://x.example/a)", key="k/0", first=True)
-    await platform.post(mention, "```py\nx = '<@U02>'\n```", key="k/1", first=False)
+    whole = "# One\n\n**two** & [there](https://x.example/a)\n\n```py\nx = '<@U02>'\n```"
+    assert platform.limits(mention).parts_max == 1
+    assert platform.limits(mention).text_max > 12 * len(whole)
+    await platform.post(mention, whole, key="k/0", first=True)
     shown = "\n".join(block["text"]["text"] for block in slack.views[trigger].body["blocks"])
     assert "*One*" in shown
     assert "*two* &amp; <https://x.example/a|there" in shown

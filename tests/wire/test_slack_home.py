@@ -10,13 +10,13 @@ from adapters.slack.incoming.home import WELCOME
 from bot.events import Place
 from tests.fakes.services import FakeServices
 from tests.fakes.slack import GRANTED, FakeSlack, Person
-from tests.slack_listening import Inbox, listening
+from tests.slack_listening import NEVER_S, Inbox, listening
 from tests.until import until
 
 
 @pytest.fixture
 async def slack() -> AsyncIterator[FakeSlack]:
-    async with FakeSlack(scopes=GRANTED) as fake:
+    async with FakeSlack(scopes=GRANTED, resend_after_s=NEVER_S) as fake:
         fake.people = {"U1": Person("Ana"), "U2": Person("Ben")}
         yield fake
 
@@ -76,7 +76,8 @@ async def test_a_home_that_slack_cannot_take_now_comes_with_the_next_delivery(
 ) -> None:
     slack.resend_after_s = 0.2
     slack.fail("views.publish", "500")
-    async with listening(slack, Inbox(), services=services):
+    # Over HTTP an event comes again only after it was refused, however long that took.
+    async with listening(slack, Inbox(), services=services, http=True):
         await slack.open_home("U1")
         await acked(slack, 1)
     assert "How to use me" in str(slack.homes["U1"].body)
@@ -111,14 +112,14 @@ async def test_a_welcome_that_slack_cannot_take_now_comes_later_and_once(
 ) -> None:
     slack.resend_after_s = 0.2
     slack.fail("chat.postMessage", "500", "429:1")
-    async with listening(slack, Inbox(), services=services):
+    async with listening(slack, Inbox(), services=services, http=True):
         await slack.open_home("U1", tab="messages")
         await until(lambda: len(slack.entries("ack", "app_home_opened")) == 1)
     assert answers(slack) == [WELCOME]
 
 
 async def test_an_app_without_the_agent_view_suggests_nothing_and_welcomes(services: FakeServices) -> None:
-    async with FakeSlack(scopes=GRANTED, agent=False) as slack:
+    async with FakeSlack(scopes=GRANTED, agent=False, resend_after_s=NEVER_S) as slack:
         async with listening(slack, Inbox(), services=services, given={"slack_agent": "off"}):
             await slack.open_home("U1", tab="messages")
             await until(lambda: len(slack.entries("ack", "app_home_opened")) == 1)
@@ -131,7 +132,7 @@ async def test_an_app_without_the_agent_view_suggests_nothing_and_welcomes(servi
 async def test_a_direct_message_is_a_session_of_its_own_where_the_app_has_the_agent_view(
     services: FakeServices, scopes: set[str], setting: str
 ) -> None:
-    async with FakeSlack(scopes=scopes) as slack:
+    async with FakeSlack(scopes=scopes, resend_after_s=NEVER_S) as slack:
         inbox = Inbox()
         async with listening(slack, inbox, services=services, given={"slack_agent": setting}):
             one, two = await slack.dm("U1", "one"), await slack.dm("U1", "two")
@@ -154,6 +155,18 @@ async def test_slacks_own_stop_reaches_the_inbox_past_messages_that_wait(
         await until(lambda: bool(inbox.stops))
     (stop,) = inbox.stops
     assert (stop.conversation, stop.by.id) == (f"slack:T1:C1:{root}", "U1")
+
+
+async def test_slacks_own_stop_is_for_those_who_take_part(slack: FakeSlack, services: FakeServices) -> None:
+    inbox = Inbox()
+    async with listening(slack, inbox, services=services):
+        root = await slack.mention("C1", "U1", "hello", order=("message",))
+        await until(lambda: inbox.taken)
+        stop = {"type": "agent_session_stopped", "channel": "C1", "thread_ts": root}
+        await slack.event({**stop, "user": "U2"})
+        await slack.event({**stop, "user": "U1"})
+        await until(lambda: inbox.stops)
+    assert [one.by.id for one in inbox.stops] == ["U1"]
 
 
 async def test_a_title_that_a_person_gave_stays_and_the_bots_own_is_none(

@@ -27,6 +27,7 @@ from bot.sealing import Seal
 from bot.shared import RedisShared
 from tests.distributed import Core, Distributed, answered, distributed, dump, served, settings
 from tests.fakes.slack import FakeSlack
+from tests.slack_listening import NEVER_S
 from tests.until import until
 
 TEAMS = {"T2": "C2", "T3": "C3", "T4": "C4", "T5": "C5"}
@@ -35,7 +36,7 @@ TEAMS = {"T2": "C2", "T3": "C3", "T4": "C4", "T5": "C5"}
 
 @pytest.fixture
 async def slack() -> AsyncIterator[FakeSlack]:
-    async with FakeSlack(resend_after_s=2.0, rates=False, echoes=False, rotation=True) as fake:
+    async with FakeSlack(resend_after_s=NEVER_S, rates=False, echoes=False, rotation=True) as fake:
         fake.add_team("T2", channels=["C2"])
         fake.add_team("T3", enterprise="E3", channels=["C3"])
         fake.add_team("T4", enterprise="E4", channels=["C4"])
@@ -654,3 +655,16 @@ async def test_two_replicas_behind_a_load_balancer_take_events_and_presses_in_tu
     assert one.taken
     assert other.taken
     assert slack.entries("failed") == []
+
+
+async def test_a_workspace_whose_key_is_lost_can_still_remove_the_bot(
+    slack: FakeSlack, core: Core, redis: Redis
+) -> None:
+    async with distributed(slack, core) as platform:
+        await slack.install(platform.url, team="T2")
+    without_key = Core(redis)
+    without_key.shared = RedisShared(redis, seal=Seal([bytes(range(1, 33))]))
+    async with distributed(slack, without_key):
+        await slack.uninstall("T2")
+        await until(lambda: "T2" in without_key.forgotten)
+    assert "install:" not in await dump(redis)

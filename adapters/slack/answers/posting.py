@@ -133,15 +133,21 @@ class Posting:
         channel = mention.place.channel
 
         async def call(style: Style) -> Answer:
-            if stage == "growing" or not self._paid.pop((channel, ts), False):
+            paid = stage != "growing" and self._paid.pop((channel, ts), False)
+            if not paid:
                 await self._update.spend(last=stage != "growing")
             self._pace.updated()
-            return await self._update.call(
-                channel=channel,
-                ts=ts,
-                metadata=self._metadata.get((channel, ts)),
-                **_body(mention, text, stage, style),
-            )
+            try:
+                return await self._update.call(
+                    channel=channel,
+                    ts=ts,
+                    metadata=self._metadata.get((channel, ts)),
+                    **_body(mention, text, stage, style),
+                )
+            except RateLimited:
+                if paid:
+                    self._paid[channel, ts] = True
+                raise
 
         await self._styles.write(call)
 

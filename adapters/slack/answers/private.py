@@ -5,7 +5,6 @@ may see it twice, which is better than not at all.
 """
 
 import logging
-from collections import OrderedDict
 from typing import Any, Final
 
 from adapters.slack.answers.blocks import message, plain
@@ -23,7 +22,9 @@ Json = dict[str, Any]
 VIEW: Final = "view:"
 """What a `reply_ref` begins with that names a modal: `view:<view id>`; any other is a response URL."""
 
-_VIEWS_MAX: Final = 1_000
+VIEW_MAX: Final = 48_000
+"""Characters of an answer in a modal: it is one part, since each update replaces what another process showed before.
+Chosen: as much as twelve messages; `sections` cuts it into at most 100 blocks."""
 
 
 class Private:
@@ -31,8 +32,6 @@ class Private:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        # A modal shows an answer's parts together, and each update replaces the last: by view id, the parts by key.
-        self._views: OrderedDict[str, dict[str, str]] = OrderedDict()
 
     async def deliver(self, mention: Mention, text: str, *, key: str) -> str:
         """Show the text to the mention's author alone; gives an id that names it.
@@ -43,7 +42,7 @@ class Private:
         ref = mention.reply_ref
         try:
             if ref.startswith(VIEW):
-                await self._in_view(ref.removeprefix(VIEW), text, key)
+                await self._in_view(ref.removeprefix(VIEW), text)
             elif ref:
                 await self._at_url(ref, text)
             else:
@@ -84,12 +83,6 @@ class Private:
         answer |= {"text": shown, "blocks": message(shown, []), "unfurl_links": False, "unfurl_media": False}
         await self._api.send("response_url", url, json=answer)
 
-    async def _in_view(self, view: str, text: str, key: str) -> None:
-        parts = self._views.setdefault(view, {})
-        parts[key] = text
-        self._views.move_to_end(view)
-        if len(self._views) > _VIEWS_MAX:
-            self._views.popitem(last=False)
-        blocks = sections("\n\n".join(parts.values()))
-        shown: Json = {"type": "modal", "title": plain("Answer"), "close": plain("Close"), "blocks": blocks}
+    async def _in_view(self, view: str, text: str) -> None:
+        shown: Json = {"type": "modal", "title": plain("Answer"), "close": plain("Close"), "blocks": sections(text)}
         await self._api.write("views.update", view_id=view, view=shown)

@@ -34,13 +34,16 @@ class Stopping:
         self._styles = styles
         self._latches = latches
 
-    async def __call__(self, mention: Mention, ts: str, *, metadata: Json | None, stage: Stage) -> bool:
+    async def __call__(
+        self, mention: Mention, ts: str, *, metadata: Json | None, stage: Stage, late: bool = False
+    ) -> bool:
         """End a message of the answer; True when this call did it, False when it had ended or never will.
 
-        Raises RateLimited and Unreachable: then try again.
+        `late` says that nobody waits for it: the turn may be over by the time Slack takes the call, here or in another
+        process, and its session must then not begin to work again. Raises RateLimited and Unreachable: then try again.
         """
-        # Asked now: a chore may end a part long after its turn, whose session must not begin to work again.
-        status: Status = "processing" if stage != "last" and self._sessions.is_processing(mention) else "active"
+        goes_on = stage != "last" and not late and self._sessions.is_processing(mention)
+        status: Status = "processing" if goes_on else "active"
         try:
             await self._styles.write(lambda style: self._dressed(mention, ts, style, metadata, stage, status))
         except (RateLimited, Unreachable):

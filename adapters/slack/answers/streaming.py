@@ -11,6 +11,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from adapters.slack.answers.begun import Begun
@@ -143,17 +144,19 @@ class Streaming:
         """End a stream, which shows this text; where Slack cannot take that now, a chore goes on. Never fails."""
         self._open.pop(ts, None)
 
-        async def call() -> None:
-            ended = await self._stop(mention, ts, metadata=metadata(key), stage=stage)
+        async def call(*, late: bool) -> None:
+            ended = await self._stop(mention, ts, metadata=metadata(key), stage=stage, late=late)
             if not ended and stage == "last":
                 await self._sessions.activate(mention)
-                await self._posting.dress(mention, ts, shown)
+                if not late:  # by then another process may have written a newer text there
+                    await self._posting.dress(mention, ts, shown)
 
         try:
-            await insist(call, within_s=CLOSE_WITHIN_S, pause=self._pause)
+            await insist(partial(call, late=False), within_s=CLOSE_WITHIN_S, pause=self._pause)
         except (RateLimited, Unreachable) as error:
             log.info("slack_stream_ends_later", extra={"error": str(error)})
-            self._chores.begin(insist(call, within_s=_ENDS_BY_ITSELF_S, pause=self._pause), name="stop", ends=True)
+            later = insist(partial(call, late=True), within_s=_ENDS_BY_ITSELF_S, pause=self._pause)
+            self._chores.begin(later, name="stop", ends=True)
             if stage == "last":
                 await self._sessions.activate(mention)
 

@@ -2,7 +2,9 @@
 
 Slack counts per method, workspace and app and answers 429 beyond (docs.slack.dev/apis/web-api/rate-limits, read
 November 2026: Tier 2 is 20 a minute, Tier 3 50, Tier 4 100). A budget grants at most `burst` plus `per_minute` calls in
-any 60 s, so the sums below stay within those tiers: a 429 then is news about another user of the same app's token.
+any 60 s, and the sums below stay within those tiers. An edit that ends a message is paid for when the message is begun
+and made later, so that a crowded minute can still hold more edits than were granted in it: Slack then says 429, and the
+edit is made when Slack allows.
 """
 
 import logging

@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 NOT_YOURS: Final = "Sorry, only the people in this thread can use its buttons."
 
 _AGAIN_AFTER_S: Final = 20.0  # chosen: a double click is one wish
-_OPINION_KEPT_S: Final = 30 * 86_400.0  # chosen: as long as what people wrote about an answer is kept
 
 
 class Buttons:
@@ -97,15 +96,11 @@ class Buttons:
                 await submit(mention)
 
     async def _rate(self, workspace: Workspace, press: Press, author: Author) -> None:
-        """Pass an opinion on. The other thumb replaces it; the same one again must not erase what was written."""
+        """Pass an opinion on. The other thumb replaces it; the same one again erases nothing that was written."""
         services, place = self._entrance.services, press.source.place
         if services is None or press.value not in (GOOD, BAD):
             return
-        # Begins as the core's own note of the feedback does, so that it goes with that when a person is forgotten.
-        name = f"feedback:slack:{place.workspace}:{author.id}:{place.channel}:{press.message_ts}"
-        if await services.shared.get(name, tenant=place.workspace) != press.value:
-            await services.feedback(Feedback(place, press.message_ts, author, good=press.value == GOOD))
-            await services.shared.put(name, press.value, tenant=place.workspace, ttl_s=_OPINION_KEPT_S)
+        await services.feedback(Feedback(place, press.message_ts, author, good=press.value == GOOD))
         if press.value == BAD:
             await self._open_form(workspace, press)
 

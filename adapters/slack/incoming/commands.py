@@ -9,6 +9,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from adapters.slack.answers import blocks
@@ -23,11 +24,12 @@ from bot.platform import Submit
 from bot.services import Command
 
 KNOWN: Final = frozenset({"help", "model", "prompt", "reset", "usage", "forget", "status"})
-"""What `bot.services` answers. Behind an exclamation mark only these and `stop` are commands: other words that begin
-with one are what people write."""
+"""What `bot.services` answers. Behind an exclamation mark only these, `ask` and `stop` are commands: other words that
+begin with one are what people write."""
 
 NOT_HERE: Final = "Sorry, this is not available here."
 _ASK_WHAT: Final = "Write your question after it: `/routernesia ask What is a lane?` Only you will see the answer."
+_ASK_WHAT_THERE: Final = "Write your question after it: `!ask What is a lane?` Only you will see the answer."
 _ASKED: Final = "One moment, I am writing the answer. Only you will see it."
 _STOPPED: Final = "I stop the answer that I am writing here."
 _STOP_THERE: Final = "Write `!stop` in the thread of the answer, or press its Stop button."
@@ -73,9 +75,13 @@ class Commands:
             return False
         name, argument = found
         done = f"command:{mention.event_id}"
-        async with self._entrance.marks.once(done, workspace=mention.place.workspace, ttl_s=_DONE_KEPT_S) as first:
+        async with self._entrance.marks.done_once(done, workspace=mention.place.workspace, ttl_s=_DONE_KEPT_S) as first:
             if first and name == "stop" and entry.begins:  # nothing is being written in a thread that begins with it
                 await self._entrance.whisper(workspace, entry, _STOP_THERE)
+            elif first and name == "ask" and argument:
+                await submit(replace(mention, text=argument, private=True))
+            elif first and name == "ask":
+                await self._entrance.whisper(workspace, entry, _ASK_WHAT_THERE)
             elif first and name == "stop":
                 await submit(Stop(mention.place, mention.author, mention.message_id))
             elif first:
@@ -118,7 +124,7 @@ class Commands:
 def spoken(text: str) -> tuple[str, str] | None:
     """The command that a message's text is, as its name and the rest; None for an ordinary message."""
     found = _SPOKEN.fullmatch(text.strip())
-    if not found or found[1].lower() not in KNOWN | {"stop"}:
+    if not found or found[1].lower() not in KNOWN | {"ask", "stop"}:
         return None
     return found[1].lower(), (found[2] or "").strip()
 

@@ -129,8 +129,13 @@ class Hearing:
 
     async def _stop(self, workspace: Workspace, payload: Json, submit: Submit) -> None:
         found = stop(payload, workspace.me)
-        if found and not await self._entrance.refusal(workspace, _entry(payload, found.by, found.place)):
+        if found is None or await self._entrance.refusal(workspace, _entry(payload, found.by, found.place)):
+            return
+        people = None if found.place.kind == "dm" else await self._entrance.marks.people(found.place)
+        if not people or found.by.id in people:  # none are known where nothing was noted yet
             await submit(found)
+        else:
+            log.info("slack_stop_by_a_bystander", extra={"workspace": workspace.me.team_id, "user": found.by.id})
 
 
 def _entry(payload: Json, actor: Author, place: Place) -> Entry:

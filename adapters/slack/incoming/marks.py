@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
+from bot.errors import Unreachable
 from bot.events import Mention, Place
 from bot.services import Shared
 
@@ -18,6 +19,8 @@ THREAD_KEPT_S: Final = 90 * 86_400.0
 GESTURE_KEPT_S: Final = 900.0  # longer than Slack resends: +5 min and what went before (Events API, November 2026)
 _NOTED_S: Final = 60.0  # chosen: the two forms of a mention, and a talk's next turns, cost one write to disk
 _NOTED_MAX: Final = 10_000
+_BEGUN, _DONE = "begun", "done"
+_ACT_S: Final = 10.0  # chosen: an event has 2.5 s; then whoever began is dead, and the next delivery does it
 _ID_MAX: Final = 64  # a UUID in fact; the person's own client makes it up
 
 
@@ -85,6 +88,26 @@ class Marks:
             if first:
                 await self._shared.drop(what)
             raise
+
+    @asynccontextmanager
+    async def done_once(self, what: str, *, workspace: str, ttl_s: float) -> AsyncGenerator[bool]:
+        """As `once`, for an act that must not get lost: the mark stands for good only when the act is done.
+
+        Raises StoreError, and Unreachable while another delivery is at it: what ends there is not known yet.
+        """
+        if self._shared is None:
+            yield True
+        elif await self._shared.add(what, _BEGUN, tenant=workspace, ttl_s=_ACT_S):
+            try:
+                yield True
+            except BaseException:
+                await self._shared.drop(what)
+                raise
+            await self._shared.put(what, _DONE, tenant=workspace, ttl_s=ttl_s)
+        elif await self._shared.get(what, tenant=workspace) == _BEGUN:
+            raise Unreachable("another delivery of this is being dealt with")
+        else:
+            yield False
 
 
 def _thread(place: Place) -> str:

@@ -4,6 +4,7 @@ A message or a thread goes to the model as data, never as the question. What a p
 only where it is a member; a message's own text comes with the shortcut.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -34,6 +35,7 @@ _EXPIRED: Final = "I no longer have this message. Close this and choose it again
 _COMING: Final = "I am writing the answer. It will appear in the conversation, and only you will see it."
 
 _KEPT_S: Final = 1_800.0  # a response_url is good for half an hour
+_TAKEN_WITHIN_S: Final = 1.2  # chosen: of the 2.5 s of an entry, so that the view can still say that it failed
 _QUOTED_MAX: Final = 8_000  # chosen: a long message, and room for the thread beside it
 
 
@@ -81,8 +83,9 @@ class Shortcuts:
         view = await self._open(workspace, shortcut, modals.line(modals.READING))
         try:
             ref = f"view:{view}"
-            await submit(self._private(shortcut.source.place, author, _SUMMARIZE, number=view, reply_ref=ref))
-        except BotError:
+            async with asyncio.timeout(_TAKEN_WITHIN_S):
+                await submit(self._private(shortcut.source.place, author, _SUMMARIZE, number=view, reply_ref=ref))
+        except (BotError, TimeoutError):
             await self._give_up(workspace, view)
             raise
 

@@ -20,6 +20,7 @@ from adapters.slack.installs.installations import RENEWAL_REFUSED, Installations
 from adapters.slack.installs.rotation import Rotation
 from adapters.slack.payloads.fields import Json, record, text
 from adapters.slack.workspaces import ClientOf
+from bot.errors import Unreadable
 from bot.services import Services
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,12 @@ class Removal:
             log.warning("slack_removal_broke_off", extra=about)
 
     async def _take(self, enterprise: str, team: str, payload: Json) -> None:
-        installation = await self._store.find(team, enterprise=enterprise)
+        try:
+            installation = await self._store.find(team, enterprise=enterprise)
+        except Unreadable:
+            # Its key is gone for good, perhaps; what must be deleted is named by the event, not by what is sealed.
+            log.warning("slack_removal_of_unreadable", extra={"workspace": team, "enterprise": enterprise})
+            installation = None
         enterprise = (installation and installation.enterprise_id) or enterprise
         if installation and await self._lives(installation, team, payload):
             if of(installation)[1] == team:
@@ -97,11 +103,18 @@ class Removal:
         Read from what is noted, not from what was deleted just now: a deletion that broke off is so completed.
         """
         known = await self._store.teams_of(enterprise) if enterprise else []
-        unserved = [one for one in known if one != team and not await self._store.find(one, enterprise=enterprise)]
+        unserved = [one for one in known if one != team and not await self._serves(one, enterprise)]
         for one in filter(None, [team, *unserved]):
             self._dropped(one)
             await self._services.forget(platform="slack", workspace=one)
             await self._store.leave(one)
+
+    async def _serves(self, team: str, enterprise: str) -> bool:
+        """Whether an installation stands for the workspace, be it one that cannot be read here."""
+        try:
+            return await self._store.find(team, enterprise=enterprise) is not None
+        except Unreadable:
+            return True
 
     async def _lives(self, installation: Installation, team: str, payload: Json) -> bool:
         """Whether the event is not about this installation as it stands. Raises PlatformError where Slack is silent."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from adapters.slack.payloads.fields import Json, record, records, text
+from adapters.slack.payloads.fields import Json, record, records, text, words
 from adapters.slack.text.mrkdwn import commonmark
 from bot.events import Author, Place
 
@@ -155,6 +155,8 @@ def _press(payload: Json) -> Press | None:
     if not (channel and ts and actions):
         return None  # a button outside of messages: none of ours
     thread = text(message, "thread_ts") or text(container, "thread_ts") or None
+    if channel.startswith("D") and thread == ts:
+        thread = None  # a message of a running conversation that somebody has replied to
     action = actions[0]
     return Press(
         source=_source(payload, channel, thread),
@@ -174,7 +176,7 @@ def _shortcut(payload: Json) -> Shortcut | None:
     return Shortcut(
         source=_source(payload, channel, text(message, "thread_ts") or ts),
         callback_id=text(payload, "callback_id"),
-        said=commonmark(text(message, "text")),
+        said=commonmark(words(message)),
         writer=text(message, "user") or text(message, "bot_id"),
         message_ts=ts,
         at=text(payload, "action_ts"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, cast
 
-from adapters.slack.payloads.fields import Json, record, records, seconds, text
+from adapters.slack.payloads.fields import Json, record, records, seconds, text, words
 from adapters.slack.text.mrkdwn import commonmark
 from bot.events import Author, File, Mention, Message, Place
 
@@ -67,7 +67,7 @@ def message(raw: Json, me: Identity, names: Names = NO_NAMES) -> Message | None:
     return Message(
         role="assistant" if own(raw, me) else "user",
         author=_author(raw, names),
-        text=commonmark(text(raw, "text"), without_user=me.user_id, names=names),
+        text=commonmark(words(raw), without_user=me.user_id, names=names),
         message_id=ts,
         at=seconds(ts),
         files=tuple(_files(raw)),
@@ -142,7 +142,8 @@ def place(event: Json, team: str, *, threads: bool) -> Place:
     channel, thread = text(event, "channel"), text(event, "thread_ts")
     kind: Literal["dm", "channel", "thread"] = "thread" if thread else "channel"
     if is_dm(event):
-        return Place("slack", team, channel, thread or (text(event, "ts") if threads else None), "dm")
+        own_thread = thread if thread != text(event, "ts") else ""  # the first reply below a message names it so
+        return Place("slack", team, channel, own_thread or (text(event, "ts") if threads else None), "dm")
     return Place("slack", team, channel, thread or text(event, "ts"), kind)
 
 

@@ -7,6 +7,7 @@ What has no counterpart there (tables, nested emphasis) stays as it was written.
 import re
 from typing import Any, Final
 
+from adapters.slack.text.links import ELSEWHERE, host_of
 from adapters.slack.text.render import length, rendered
 from bot import markdown
 
@@ -16,12 +17,15 @@ _SECTION_MAX: Final = 2_900  # of 3,000
 _SECTIONS_MAX: Final = 100
 _CODE: Final = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
 _FENCE_WORD: Final = re.compile(r"\A```[^\n`]*\n")
-_LINK: Final = re.compile(r"\[([^\[\]\n]+)\]\((?:&lt;)?(https?://[^\s()|]+?)(?:&gt;)?\)")
+_LINK: Final = re.compile(
+    r"\[(?P<label>[^\[\]\n]+)\]\((?:&lt;)?(?P<url>https?://[^\s()|]+?)(?:&gt;)?\)|https?://[^\s()|*~]+"
+)
 _HEADING: Final = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
 _BULLET: Final = re.compile(r"^([ \t]*)[-*+][ \t]+", re.MULTILINE)
 _STRONG: Final = re.compile(r"\*\*([^*\n]+)\*\*|__([^_\n]+)__")
 _WEAK: Final = re.compile(r"(?<![\w*])\*([^*\s][^*\n]*)\*(?![\w*])")
 _STRUCK: Final = re.compile(r"~~([^~\n]+)~~")
+_HELD: Final = "\x03"  # stands for an address until emphasis has been read
 _BOLD: Final = "\x02"  # stands for Slack's * until single asterisks have been read
 
 
@@ -48,12 +52,29 @@ def _code(text: str) -> str:
 
 
 def _prose(text: str) -> str:
-    text = _escaped(text.replace(_BOLD, ""))
+    addresses: list[str] = []
+
+    def held(found: re.Match[str]) -> str:
+        addresses.append(_linked(found))
+        return _HELD
+
+    # Addresses first: what looks like emphasis in one is part of it.
+    text = _LINK.sub(held, _escaped(text.replace(_BOLD, "").replace(_HELD, "")))
     text = _BULLET.sub(r"\1• ", text)
     text = _STRONG.sub(lambda found: f"{_BOLD}{found[1] or found[2]}{_BOLD}", text)
     text = _HEADING.sub(lambda found: f"{_BOLD}{found[1].replace(_BOLD, '')}{_BOLD}", text)
-    text = _STRUCK.sub(r"~\1~", _WEAK.sub(r"_\1_", text))
-    return _LINK.sub(r"<\2|\1>", text).replace(_BOLD, "*")
+    text = _STRUCK.sub(r"~\1~", _WEAK.sub(r"_\1_", text)).replace(_BOLD, "*")
+    return re.sub(_HELD, lambda _: addresses.pop(0), text)
+
+
+def _linked(found: re.Match[str]) -> str:
+    """A link whose label names its host. Where `rendered` took the line for code it does not do so yet."""
+    label, url = found["label"], found["url"]
+    if label is None:
+        return found[0]
+    host = host_of(url) or ELSEWHERE
+    named = re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", label, re.IGNORECASE)
+    return f"<{url}|{label}>" if named else f"<{url}|{label} ({host})>"
 
 
 def _escaped(text: str) -> str:

@@ -70,6 +70,8 @@ class Writing(Delivering):
             parent = self.channels[channel].get(thread_ts)
             if parent and parent.get("user"):
                 message["parent_user_id"] = parent["user"]
+            if parent:
+                parent.setdefault("thread_ts", thread_ts)  # as Slack marks a message with replies
         self.channels[channel][ts] = message
         return ts
 
