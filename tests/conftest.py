@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from hypothesis import settings
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bot import store
+
+settings.register_profile("patient", deadline=None)  # no example is judged by its time: the machine may be busy
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ from bot.worker import Worker
 from tests.fakes.completions import FakeCompletions
 from tests.fakes.platform import FakePlatform
 
-PATIENCE = Patience(connect_s=3, first_byte_s=1.5, chunk_s=1.5)
+PATIENCE = Patience(chunk_s=3.0)  # of a model that falls silent in the middle; nothing else here is about time
 
 
 async def no_sleep(_: float) -> None:

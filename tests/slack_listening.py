@@ -1,19 +1,38 @@
 """A Slack platform that listens to the fake over a socket or over HTTP, and an inbox that keeps what it takes."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
+import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from adapters.slack import workspace
 from adapters.slack.adapter import SlackPlatform
+from adapters.slack.api.names import Names
+from adapters.slack.incoming import facts
 from adapters.slack.settings import SlackSettings
 from bot.events import Change, Event, Mention, Stop
 from bot.services import Services
 from tests.fakes.slack import FakeSlack
 from tests.until import until
+
+NEVER_S = 600.0
+"""For `resend_after_s`: no event comes a second time, however slow the machine; no press or command fails by itself."""
+
+PATIENT_S = 60.0
+
+
+@contextmanager
+def patient(names_within_s: float = PATIENT_S) -> Generator[None]:
+    """A busy machine must not look like a slow Slack: look-ups of people and channels may take long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(facts, "WITHIN_S", PATIENT_S)
+        patch.setattr(workspace, "Names", partial(Names, within_s=names_within_s))
+        yield
 
 
 def settings(slack: FakeSlack, **given: Any) -> SlackSettings:
@@ -61,13 +80,19 @@ async def listening(
     http: bool = False,
     services: Services | None = None,
     given: dict[str, Any] | None = None,
+    names_within_s: float = PATIENT_S,
     **options: Any,
 ) -> AsyncGenerator[SlackPlatform]:
-    """A platform that listens to the fake, with `http` over HTTP; `given` are settings."""
+    """A platform that listens to the fake, with `http` over HTTP; `given` are settings.
+
+    It waits long for the inbox and for Slack; for names, `names_within_s`.
+    """
+    options = {"within_s": PATIENT_S, **options}
     platform = SlackPlatform(settings(slack, http=http, **(given or {})), **options)
     if services:
         platform.use(services)
     async with AsyncExitStack() as stack:
+        stack.enter_context(patient(names_within_s))
         stack.push_async_callback(platform.aclose)
         await platform.open()
         if http:

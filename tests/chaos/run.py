@@ -65,7 +65,7 @@ async def run(plan: Plan, *, folder: Path) -> Outcome:
     rng = random.Random(plan.seed)
     async with _world(plan, folder=folder) as world:
         people = People(conversations(world.slack, world.discord, plan.places), rng)
-        await until(lambda: world.slack.links and world.discord.gateway.live)
+        await until(lambda: world.slack.links and world.discord.gateway.live, within_s=45.0)
         began = time.monotonic()
         outage = asyncio.Event()
         killer = asyncio.create_task(_kill_workers(world.workers, plan, random.Random(plan.seed + 1)))

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.__main__ import report
 from tests.chaos.run import Plan, run
 
 
+@pytest.mark.timeout(150)
 async def test_a_small_run_loses_nothing_doubles_nothing_and_keeps_the_order(tmp_path: Path) -> None:
     plan = Plan(
-        seconds=4.0, mentions=20, places=8, workers=2, seed=5, kill_every_s=1.5, settle_within_s=30.0, lease_s=2.0
+        seconds=5.0, mentions=20, places=8, workers=2, seed=5, kill_every_s=1.5, settle_within_s=90.0, lease_s=2.0
     )
     outcome = await run(plan, folder=tmp_path)
     assert outcome.facts["settled"], report(plan, outcome)

@@ -110,6 +110,8 @@ class FakeCompletions:
         self.requests: list[Request] = []
         self.open_now = 0
         self.open_peak = 0
+        self.may_end = asyncio.Event()  # while it is cleared, no stream gets its last event
+        self.may_end.set()
         self.connections = 0
         self._peers: set[Any] = set()
         self._rng = rng or random.Random(0)
@@ -211,6 +213,8 @@ class FakeCompletions:
         """The pieces at their times; those that are due at one tick are one piece."""
         if not answer.every_s:
             for piece in answer.pieces:
+                if not self.may_end.is_set() and DONE in piece:
+                    await self.may_end.wait()
                 yield piece
             return
         tick_s = max(answer.every_s, self._tick_s)
@@ -219,6 +223,11 @@ class FakeCompletions:
         for piece in answer.pieces:
             if sent and not held:
                 await asyncio.sleep(max(tick_s, start + sent * answer.every_s - loop.time()))
+            if not self.may_end.is_set() and DONE in piece:
+                if held:
+                    yield held
+                held = b""
+                await self.may_end.wait()
             held += piece
             sent += 1
             if sent * answer.every_s <= loop.time() - start:

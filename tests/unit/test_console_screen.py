@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from adapters.console.screen import Screen, history_at
 from bot.events import Mention
 from tests.mentions import only_mentions
 from tests.terminal import Terminal
+from tests.until import until
 
 
 @pytest.fixture
@@ -174,22 +175,14 @@ def test_a_dumb_terminal_gets_each_block_once_when_it_is_whole(keyboard: PipeInp
     assert out.getvalue().count("line 7 ") == 1
 
 
-async def turned(reached: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if reached():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("not reached")
-
-
 async def test_a_remark_beside_the_input_line_is_printed_above_it(keyboard: PipeInput):
     out = io.StringIO()
     face = screen(keyboard, out)
     face.remark("before")
     typing = asyncio.create_task(face.line("t"))
-    await turned(lambda: face._session.app.is_running)  # pyright: ignore[reportPrivateUsage] - when to remark
+    await until(lambda: face._session.app.is_running)  # pyright: ignore[reportPrivateUsage] - when to remark
     face.remark("beside")
-    await turned(lambda: "beside" in out.getvalue())
+    await until(lambda: "beside" in out.getvalue())
     keyboard.send_text("x\r")
     assert await typing == "x"
     assert permanent(out.getvalue()).split() == ["before", "beside"]

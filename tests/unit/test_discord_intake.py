@@ -21,8 +21,8 @@ def put(intake: Intake, one: Mention, submit: Callable[[Mention], Awaitable[None
 
 
 async def until_taken(intake: Intake) -> None:
-    async with asyncio.timeout(5):
-        await intake.drain(limit_s=5)
+    async with asyncio.timeout(20):
+        await intake.drain(limit_s=20)
 
 
 async def test_a_store_that_is_down_is_asked_again_with_growing_pauses(caplog: pytest.LogCaptureFixture) -> None:

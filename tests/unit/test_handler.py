@@ -13,6 +13,7 @@ from bot.answer import turn as story
 from bot.answer.past import BACKFILL_TRIES
 from bot.errors import Forbidden, Gone, RateLimited, Unreachable
 from bot.events import Message
+from bot.inbox.claim import Claim
 from bot.inbox.inbox import LeaseLost
 from bot.worker import Worker
 from tests.core import Bench, core, lane_is_empty
@@ -71,7 +72,7 @@ async def test_a_past_that_cannot_be_read_right_now_is_read_later(bench: Bench, 
     await bench.ask(mention(1))
     assert bench.server.requests == []
     _, due_s = await bench.inbox.claim(1)
-    assert due_s == pytest.approx(7, abs=1)
+    assert due_s == pytest.approx(7, abs=4)
     bench.platform.earlier = [Message("user", BEN, "The build is red.", "0", 0.0)]
     await redis.zadd(store.key("ready"), {"fake:W:C:t1": 1})
     await bench.answer()
@@ -154,11 +155,17 @@ async def test_a_long_retry_after_is_kept_to(bench: Bench) -> None:
     bench.server.answers = [status(429, retry_after="90")]
     await bench.ask(mention(1))
     _, due_s = await bench.inbox.claim(1)
-    assert due_s == pytest.approx(90, abs=2)
+    assert due_s == pytest.approx(90, abs=20)
 
 
-async def test_an_outage_longer_than_the_deadline_ends_in_a_sentence(redis: Redis) -> None:
-    async with core(redis, deadline_s=0.4) as bench:
+async def test_an_outage_longer_than_the_deadline_ends_in_a_sentence(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def long(_: Claim, __: Exception) -> float:
+        return 601.0
+
+    monkeypatch.setattr(Claim, "back_off_s", long)
+    async with core(redis, deadline_s=600) as bench:
         bench.server.answers = [status(503)] * 4
         await bench.ask(mention(1))
         (shown,) = bench.platform.messages.values()

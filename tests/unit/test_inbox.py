@@ -40,7 +40,7 @@ async def test_a_mention_is_taken_once_however_often_it_arrives(inbox: Inbox) ->
     outcomes = await asyncio.gather(*(inbox.submit(mention(1)) for _ in range(5)))
     assert sorted(outcomes) == ["accepted", "duplicate", "duplicate", "duplicate", "duplicate"]
     assert (await claim_one(inbox)).mention == mention(1)
-    assert await inbox.claim(10) == ([], pytest.approx(30, abs=1))
+    assert await inbox.claim(10) == ([], pytest.approx(30, abs=10))
 
 
 async def test_a_mention_settled_long_ago_is_still_a_duplicate(inbox: Inbox) -> None:
@@ -119,7 +119,7 @@ async def test_a_mention_put_back_comes_again_after_its_delay_and_its_try_is_not
     await inbox.again(await claim_one(inbox), delay_s=20)
     claims, due_s = await inbox.claim(10)
     assert claims == []
-    assert due_s == pytest.approx(20, abs=1)
+    assert due_s == pytest.approx(20, abs=10)
     await redis.zadd(store.key("ready"), {"fake:W:C:t1": 1})
     claim = await claim_one(inbox)
     assert (claim.tries, claim.again) == (1, 1)
@@ -208,7 +208,7 @@ class TestReplyChains:
 async def test_waiting_ends_when_a_mention_arrives(inbox: Inbox) -> None:
     waiting = asyncio.create_task(inbox.wait(30))
     await inbox.submit(mention(1))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await waiting
 
 

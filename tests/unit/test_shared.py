@@ -63,7 +63,7 @@ async def test_a_value_lives_as_long_as_it_was_put_for(redis: Redis, shared: Sha
     await shared.put("a", "y", tenant="T1", ttl_s=LONG_S)
     assert await shared.add("b", "x", tenant="T1", ttl_s=0.5)
     assert LONG_S - 30 < await redis.ttl(store.shared_key("a")) <= LONG_S
-    assert 0 < await redis.pttl(store.shared_key("b")) <= 500
+    assert (left := await redis.pttl(store.shared_key("b"))) == -2 or 0 < left <= 500  # it may be gone by now
 
 
 async def test_only_the_names_on_the_list_are_kept_for_ever(redis: Redis, shared: Shared):

@@ -1,6 +1,7 @@
 """The end of the store's connections, on a real Valkey."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,16 @@ async def _pop(client: Redis, *, timeout_s: float) -> None:
     assert await client.blpop(["wake"], timeout=timeout_s) is None
 
 
+async def _popped(client: Redis) -> object:
+    return await client.blpop(["wake"], timeout=60)
+
+
+async def _soon(do: Callable[[], Awaitable[object]]) -> None:
+    """Do it when the store has begun to close."""
+    await asyncio.sleep(0.2)
+    await do()
+
+
 async def _hear(client: Redis) -> None:
     async with client.pubsub(ignore_subscribe_messages=True) as channel:
         await channel.subscribe("stops")
@@ -38,9 +49,11 @@ async def _until(redis: Redis, kind: Literal["connected_clients", "blocked_clien
 async def test_a_command_under_way_at_the_end_still_gets_its_answer(valkey_url: str, redis: Redis) -> None:
     before = await _clients(redis, "connected_clients")
     async with store.connect(valkey_url, data_dir=Path("unused")) as client:
-        under_way = asyncio.create_task(_pop(client, timeout_s=0.5))
+        under_way = asyncio.create_task(_popped(client))
         await _until(redis, "blocked_clients", 1)
-    await under_way
+        answering = asyncio.create_task(_soon(lambda: redis.rpush("wake", "up")))
+    assert await under_way == ("wake", "up")
+    await answering
     await _until(redis, "connected_clients", before)
 
 
@@ -49,10 +62,12 @@ async def test_an_event_whose_caller_has_gone_is_written_before_the_end(valkey_u
     async with store.connect(valkey_url, data_dir=Path("unused")) as client:
         inbox = Inbox(client, history_ttl_s=3600)
         await inbox.submit(mention(1, thread="t1"))
-        await redis.client_pause(300, all=False)  # writes wait, as for a slow disk
+        await redis.client_pause(60_000, all=False)  # writes wait, as for a slow disk
         caller = asyncio.create_task(inbox.submit(mention(2, thread="t2")))
         await _until(redis, "blocked_clients", 1)
         caller.cancel()
+        going_on = asyncio.create_task(_soon(lambda: redis.client_unpause()))
+    await going_on
     assert await redis.zcard(store.key("ready")) == 2
     await _until(redis, "connected_clients", before)
 

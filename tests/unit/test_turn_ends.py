@@ -24,7 +24,7 @@ from tests.fakes.platform import FakeStreams, FakeUploads
 from tests.mentions import ANA, BEN, deleted, edited, mention, stop
 from tests.until import until
 
-SLOW = Text("One sentence. Two sentences. Three sentences. Four sentences.", tokens_per_s=4)
+SLOW = Text("One sentence. " + "More sentences. " * 10 + "Four sentences.", tokens_per_s=4)
 
 SOON_S = 5.0
 """It takes milliseconds; without the channel it would take the renewal of the lease, 10 s."""

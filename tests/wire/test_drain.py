@@ -16,6 +16,11 @@ from tests.running import Services, always, services
 from tests.subprocesses import Started, environment, started
 from tests.until import until
 
+pytestmark = pytest.mark.timeout(150)
+
+START_WITHIN_S = 45.0
+"""On a busy machine a process takes its time to start."""
+
 AT_ONCE = 20
 WORDS = " ".join(f"w{number:03}" for number in range(150)) + "."
 
@@ -31,7 +36,8 @@ async def _ready(bot: Started, outside: Services) -> None:
                 and len(outside.discord.entries("identify")) > identified
                 and outside.discord.gateway.live
             )
-        )
+        ),
+        within_s=START_WITHIN_S,
     )
 
 
@@ -73,13 +79,17 @@ def _answered(*bots: Started) -> int:
 
 async def test_sigterm_lets_twenty_streaming_answers_finish(valkey_url: str, redis: Redis, tmp_path: Path) -> None:
     async with services() as outside:
-        outside.completions.default = always(Text(WORDS, tokens_per_s=60))
+        outside.completions.default = always(Text(WORDS, tokens_per_s=100))
         async with started(environment(outside, REDIS_URL=valkey_url), folder=tmp_path) as bot:
             await _ready(bot, outside)
+            outside.completions.may_end.clear()
             await _ask(outside)
             await until(lambda: _streaming(outside))
             began = time.monotonic()
-            assert await bot.stop() == 0
+            stopping = asyncio.create_task(bot.stop())
+            await until(lambda: bot.events("draining"))
+            outside.completions.may_end.set()
+            assert await stopping == 0
             assert time.monotonic() - began < 25
             assert _each_once_and_whole(outside)
             assert _nothing_runs(outside.slack)
@@ -96,6 +106,7 @@ async def test_what_cannot_finish_in_time_is_handed_to_the_next_process(
         env = environment(outside, REDIS_URL=valkey_url, DRAIN_SECONDS="1")
         first = await stack.enter_async_context(started(env, folder=tmp_path))
         await _ready(first, outside)
+        outside.completions.may_end.clear()
         await _ask(outside)
         await until(lambda: _streaming(outside))
         second = await stack.enter_async_context(started(env, folder=tmp_path))
@@ -103,7 +114,8 @@ async def test_what_cannot_finish_in_time_is_handed_to_the_next_process(
         outside.completions.default = always(Text(WORDS, tokens_per_s=300))
         began = time.monotonic()
         assert await first.stop() == 0
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 15
+        outside.completions.may_end.set()
         # At once: a lease would take 30 s to lapse. Text that stands is not all: its last stage needs a call of its
         # own, and the streams of the first process one more to be ended.
         await until(lambda: _each_once_and_whole(outside) and _answered(first, second) == AT_ONCE)
@@ -142,7 +154,7 @@ async def test_an_idle_bot_stops_at_once(valkey_url: str, redis: Redis, tmp_path
         await _ready(bot, outside)
         began = time.monotonic()
         assert await bot.stop() == 0
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -153,11 +165,15 @@ async def test_a_second_signal_does_not_cut_the_drain_short(
         outside.completions.default = always(Text(WORDS, tokens_per_s=100))
         async with started(environment(outside, REDIS_URL=valkey_url), folder=tmp_path) as bot:
             await _ready(bot, outside)
+            outside.completions.may_end.clear()
             await _ask(outside)
             await until(lambda: _streaming(outside))
             bot.process.send_signal(signal.SIGTERM)
             await until(lambda: bot.events("draining"))
-            assert await bot.stop(number) == 0
+            stopping = asyncio.create_task(bot.stop(number))
+            await asyncio.sleep(0.5)  # the second signal has arrived; on a busy machine it may be still on its way
+            outside.completions.may_end.set()
+            assert await stopping == 0
             assert _each_once_and_whole(outside)
 
 
@@ -167,17 +183,19 @@ async def test_a_killed_bot_takes_its_valkey_along_and_the_next_one_answers_ever
         env = environment(outside, DATA_DIR=str(tmp_path / "data"))
         async with started(env, folder=tmp_path) as bot:
             await _ready(bot, outside)
+            outside.completions.may_end.clear()
             await _ask(outside)
             await until(lambda: _streaming(outside))
             server = _server_of(tmp_path / "data")
             assert server
             await bot.stop(signal.SIGKILL)
             await until(lambda: not _server_of(tmp_path / "data"))
+        outside.completions.may_end.set()
         outside.completions.default = always(Text(WORDS, tokens_per_s=300))
         async with started(env, folder=tmp_path) as bot:
             await _ready(bot, outside)
             # The leases of the killed process lapse after 30 s.
-            await until(lambda: _each_once_and_whole(outside) and _nothing_runs(outside.slack), within_s=45)
+            await until(lambda: _each_once_and_whole(outside) and _nothing_runs(outside.slack), within_s=75)
             assert await bot.stop() == 0
         assert not _server_of(tmp_path / "data")
 

@@ -161,13 +161,13 @@ async def test_a_slack_message_that_turns_to_another_person_makes_two_of_them(va
         ts = await slack.mention("C1", "U01", "what is a lane?")
         await _settled(bot, 1)
         await slack.say("C1", "U02", "<@U01> I can explain that over lunch", thread_ts=ts)
-        await until(lambda: bot.ignored == 1)
+        await until(lambda: bot.ignored >= 1)
         await slack.say("C1", "U01", "great, see you at noon", thread_ts=ts)
-        await until(lambda: bot.ignored == 2)
+        await until(lambda: bot.ignored >= 2)
         other = await slack.mention("C1", "U01", "and a lease?")
         await _settled(bot, 2)
         await slack.say("C1", "U01", "<@U02> do you know?", thread_ts=other)
-        await until(lambda: bot.ignored == 3)
+        await until(lambda: bot.ignored >= 3)
         assert bot.accepted == 2
 
 
@@ -182,7 +182,8 @@ async def test_many_slack_answers_at_once_each_stand_soon_after_their_last_token
         last_token_at = max(request.last_write_at or 0.0 for request in outside.completions.requests)
         updates = outside.slack.entries("call", "chat.update")
         assert all(entry.fields["ok"] for entry in updates)
-        assert max(entry.at for entry in updates) - last_token_at < 3
+        # The pace of 20 edited answers is one edit in 26 s.
+        assert max(entry.at for entry in updates) - last_token_at < 10
         assert all(outside.slack.answers(f"C{number}")[-1]["text"] == words for number in range(20))
 
 
@@ -269,4 +270,4 @@ async def test_slow_platform_calls_delay_no_other_conversation(valkey_url: str, 
         began = loop.time()
         outside.discord.mention(outside.discord.channel, outside.discord.ann, "quick")
         await until(lambda: bot.answered == 1)
-        assert loop.time() - began < 2
+        assert loop.time() - began < 8  # not the 10 s of the other

@@ -79,7 +79,7 @@ async def refreshed(slack: FakeSlack, refresh_token: str) -> Body:
 
 @pytest.fixture
 async def slack() -> AsyncIterator[FakeSlack]:
-    async with FakeSlack(resend_after_s=0.01, echoes=False) as fake:
+    async with FakeSlack(resend_after_s=0.01, echoes=False, clock=lambda: 0.0) as fake:
         fake.add_team("T2", channels=["C2"])
         fake.add_team("T3", enterprise="E1", channels=["C3"])
         fake.add_team("T4", enterprise="E1", channels=["C4"])

@@ -78,7 +78,7 @@ class App:
 
 @pytest.fixture
 async def slack() -> AsyncIterator[FakeSlack]:
-    async with FakeSlack(resend_after_s=0.01) as fake:
+    async with FakeSlack(resend_after_s=0.01, clock=lambda: 0.0) as fake:
         yield fake
 
 

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from adapters.slack.answers import blocks
 from adapters.slack.api.clients import web_client
-from adapters.slack.incoming import modals
+from adapters.slack.incoming import facts, modals
 from adapters.slack.incoming.access import (
     CHANNEL_KEPT_S,
     GUEST,
@@ -33,7 +33,7 @@ from bot.errors import PlatformError, RateLimited, Unreachable
 from bot.events import Author, Mention, Place
 from tests.fakes.services import FakeServices
 from tests.fakes.slack import GRANTED, ChannelFacts, FakeSlack, Json, Person, View
-from tests.slack_listening import Inbox, listening, settings
+from tests.slack_listening import NEVER_S, Inbox, listening, patient, settings
 from tests.unit.test_slack_interactions import PRESSED
 from tests.until import until
 
@@ -50,7 +50,7 @@ OUTSIDERS = {
 
 @pytest.fixture
 async def slack() -> AsyncIterator[FakeSlack]:
-    async with FakeSlack(scopes=GRANTED) as fake:
+    async with FakeSlack(scopes=GRANTED, resend_after_s=NEVER_S, clock=lambda: 0.0) as fake:  # no trigger id expires
         fake.people = {"U1": MEMBER, "U2": Person("Ben")}
         yield fake
 
@@ -270,7 +270,8 @@ async def test_while_slack_cannot_say_who_it_is_an_event_is_left_to_come_again(s
     inbox = Inbox()
     slack.resend_after_s = 0.2
     slack.fail("users.info", "500", "500")
-    async with listening(slack, inbox, services=FakeServices(redis)):
+    # Over HTTP an event comes again only after it was refused, however long that took.
+    async with listening(slack, inbox, services=FakeServices(redis), http=True):
         ts = await slack.mention("C1", "U1", "hello", order=("message",))
         await until(lambda: len(slack.entries("ack")) == 1)
     assert inbox.ids == {f"slack:T1:C1:{ts}"}
@@ -293,6 +294,7 @@ async def test_while_slack_cannot_say_more_of_a_channel_what_the_event_says_coun
         slack.channel_facts["C2"] = ChannelFacts(is_ext_shared=True)
         await slack.mention("C2", "U1", "shared now", order=("message",))
         await until(lambda: len(slack.entries("ack")) == 3)
+        slack.resend_after_s = 0.2
         await slack.command("U1", "C2", "/routernesia", "status")
     assert inbox.ids == {f"slack:T1:C1:{ts}", "slack:T1:C2:1700000000.000100"}
     assert not services.commands  # what was known of the channel ended with the event that said it is shared
@@ -373,10 +375,11 @@ class Gate:
 @asynccontextmanager
 async def gate(slack: FakeSlack) -> AsyncGenerator[Gate]:
     slack.store("C1", "U1", "hello")
-    async with aiohttp.ClientSession() as session:
-        made = Gate(slack, session)
-        yield made
-        await made.workspace.aclose()
+    with patient():
+        async with aiohttp.ClientSession() as session:
+            made = Gate(slack, session)
+            yield made
+            await made.workspace.aclose()
 
 
 async def test_what_slack_said_is_asked_again_of_a_channel_after_a_minute_and_of_a_person_after_five(
@@ -401,10 +404,12 @@ async def test_what_slack_said_is_asked_again_of_a_channel_after_a_minute_and_of
 @pytest.mark.parametrize("fault", ["500", "429:1", "hang:5", "reset_before", "garbage"])
 @pytest.mark.parametrize("method", ["users.info", "conversations.info"])
 async def test_what_slack_said_within_the_hour_counts_while_it_cannot_be_asked(
-    slack: FakeSlack, method: str, fault: str
+    slack: FakeSlack, method: str, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with gate(slack) as asked:
         assert await asked() is None
+        if fault == "hang:5":
+            monkeypatch.setattr(facts, "WITHIN_S", 0.5)
         slack.fail(method, *[fault] * 10)
         asked.now = STALE_S - 1
         assert await asked() is None
@@ -514,7 +519,7 @@ async def test_a_missing_scope_is_told_to_the_operator_once_and_to_people_in_a_l
 
 
 async def test_a_colleague_of_another_workspace_of_the_organisation_is_no_stranger(redis: Redis) -> None:
-    async with FakeSlack(scopes=GRANTED, enterprise="E1") as slack:
+    async with FakeSlack(scopes=GRANTED, enterprise="E1", resend_after_s=NEVER_S, clock=lambda: 0.0) as slack:
         slack.people = {"U1": Person("Ana", team="E1")}
         found = await acted(slack, redis, by_mention, "U1", {})
         assert found.reached
@@ -522,7 +527,7 @@ async def test_a_colleague_of_another_workspace_of_the_organisation_is_no_strang
 
 async def test_such_a_colleague_may_press_a_button_though_the_payload_names_their_own_workspace(redis: Redis) -> None:
     services, inbox = FakeServices(redis), Inbox()
-    async with FakeSlack(scopes=GRANTED, enterprise="E1") as slack:
+    async with FakeSlack(scopes=GRANTED, enterprise="E1", resend_after_s=NEVER_S, clock=lambda: 0.0) as slack:
         slack.people = {"U1": Person("Ana", team="E1"), "U9": Person("Oda", team="T9")}
         async with listening(slack, inbox, services=services):
             found = await scene(slack, services, inbox)
@@ -536,7 +541,7 @@ async def test_such_a_colleague_may_press_a_button_though_the_payload_names_thei
 
 @pytest.mark.parametrize("act", ENTRIES, ids=act_by_name)
 async def test_a_guest_of_the_organisation_is_a_guest(redis: Redis, act: Act) -> None:
-    async with FakeSlack(scopes=GRANTED, enterprise="E1") as slack:
+    async with FakeSlack(scopes=GRANTED, enterprise="E1", resend_after_s=NEVER_S, clock=lambda: 0.0) as slack:
         slack.people = {"U9": Person("Gus", team="E1", is_restricted=True)}
         found = await acted(slack, redis, act, "U9", {})
         assert not found.reached

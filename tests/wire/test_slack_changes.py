@@ -11,13 +11,13 @@ from bot.errors import StoreError
 from bot.events import Change
 from tests.fakes.services import FakeServices
 from tests.fakes.slack import ALL_SCOPES, FakeSlack, Person
-from tests.slack_listening import Inbox, listening
+from tests.slack_listening import NEVER_S, Inbox, listening
 from tests.until import until
 
 
 @pytest.fixture
 async def slack() -> AsyncIterator[FakeSlack]:
-    async with FakeSlack(scopes=(*ALL_SCOPES, "channels:read")) as fake:
+    async with FakeSlack(scopes=(*ALL_SCOPES, "channels:read"), resend_after_s=NEVER_S) as fake:
         fake.people = {"U1": Person("Ana"), "U2": Person("Ben")}
         yield fake
 
@@ -127,7 +127,8 @@ async def test_a_direct_message_is_edited_and_deleted_as_well(slack: FakeSlack, 
 async def test_a_change_that_is_not_kept_comes_again(slack: FakeSlack, services: FakeServices) -> None:
     slack.resend_after_s = 0.2
     inbox = Inbox()
-    async with listening(slack, inbox, services=services):
+    # Over HTTP an event comes again only after it was refused, however long that took.
+    async with listening(slack, inbox, services=services, http=True):
         ts = await slack.dm("U1", "one")
         await until(lambda: bool(inbox.taken))
         inbox.failures = [StoreError("redis is away")]
@@ -147,7 +148,7 @@ class Uneven(FakeSlack):
     held: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
-        super().__init__(scopes=ALL_SCOPES)
+        super().__init__(scopes=ALL_SCOPES, resend_after_s=NEVER_S)
         self.released = asyncio.Event()
         self.asked = 0
 
@@ -242,6 +243,6 @@ async def test_a_gesture_that_was_not_kept_is_taken_when_it_comes_again(
     slack.resend_after_s = 0.2
     inbox = Inbox()
     inbox.failures = [StoreError("redis is away")]
-    async with listening(slack, inbox, services=services):
+    async with listening(slack, inbox, services=services, http=True):
         ts = await slack.mention("C1", "U1", "hello", client_msg_id="0a1b", order=("message",))
         await until(lambda: inbox.ids == {f"slack:T1:C1:{ts}"})

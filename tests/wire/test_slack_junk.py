@@ -18,7 +18,7 @@ from bot import store
 from bot.events import dump
 from tests.fakes.services import FakeServices
 from tests.fakes.slack import GRANTED, FakeSlack, Json, Person
-from tests.slack_listening import Inbox, listening
+from tests.slack_listening import NEVER_S, Inbox, listening
 from tests.unit.test_slack_interactions import CHOSEN, PRESSED, SENT, TYPED
 
 SAID: Json = {
@@ -117,7 +117,7 @@ class Stage:
     async def open(self, valkey_url: str) -> None:
         enter = self._stack.enter_async_context
         redis = await enter(store.connect(valkey_url, data_dir=Path("unused")))
-        self.slack = await enter(FakeSlack(scopes=GRANTED, rates=False))
+        self.slack = await enter(FakeSlack(scopes=GRANTED, rates=False, resend_after_s=NEVER_S))
         self.slack.people = {"U1": Person("Ana"), "U2": Person("Ben")}
         self.slack.store("C1", "U1", "hello")
         self.platform = await enter(listening(self.slack, self.inbox, http=True, services=FakeServices(redis)))
@@ -211,6 +211,6 @@ async def test_a_huge_message_is_taken_whole(valkey_url: str) -> None:
     "odd", [{"authorizations": 1}, {"team": 1}, {"enterprise": 1}, {"view": {}}, {"type": 1}, {"user": []}], ids=str
 )
 async def test_an_envelope_that_cannot_be_read_is_acknowledged_over_a_socket_too(odd: Json) -> None:
-    async with FakeSlack(scopes=GRANTED, resend_after_s=20) as slack, listening(slack, Inbox()):
+    async with FakeSlack(scopes=GRANTED, resend_after_s=NEVER_S) as slack, listening(slack, Inbox()):
         await slack.deliver_interaction({**ENVELOPE, "event": SAID, **odd}, kind="events_api")
         assert slack.entries("ack")

@@ -20,6 +20,7 @@ from tests.distributed import Core, Distributed, answered, distributed, dump
 from tests.fakes.slack import Call, FakeSlack, Json
 from tests.fakes.slack.deliver import Delivering
 from tests.mentions import mention
+from tests.slack_listening import NEVER_S
 from tests.until import until
 
 NOWHERE = Path("no-such-env-file")
@@ -27,7 +28,7 @@ NOWHERE = Path("no-such-env-file")
 
 @pytest.fixture
 async def slack() -> AsyncIterator[FakeSlack]:
-    async with FakeSlack(resend_after_s=1.0, rates=False, echoes=False) as fake:
+    async with FakeSlack(resend_after_s=NEVER_S, rates=False, echoes=False) as fake:
         fake.add_team("T2", channels=["C2"])
         yield fake
 

@@ -18,6 +18,7 @@ from bot.events import Event, Mention
 from bot.process import Role
 from tests.fakes.slack import FakeSlack
 from tests.running import at_once, running, services
+from tests.slack_listening import NEVER_S
 from tests.until import until
 
 SOCKETS_MAX = 10
@@ -58,7 +59,7 @@ async def listening(
 
 @pytest.fixture
 async def slack() -> AsyncIterator[FakeSlack]:
-    async with FakeSlack(resend_after_s=5.0, rates=False, echoes=False) as fake:
+    async with FakeSlack(resend_after_s=NEVER_S, rates=False, echoes=False) as fake:
         yield fake
 
 

@@ -87,7 +87,7 @@ class World:
         """As if the nonce window had passed."""
         self.nonces.clear()
 
-    async def until(self, condition: Callable[[], object], *, limit_s: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], object], *, limit_s: float = 20.0) -> None:
         """Poll a condition; AssertionError when it does not come true in time."""
         end = time.monotonic() + limit_s
         while not condition():

@@ -31,7 +31,7 @@ class FakeSlack(Serving, Interacting):
         site = web.TCPSite(self.runner, "127.0.0.1", self.port)
         await site.start()
         self.port = self.runner.addresses[0][1]
-        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3))
+        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
         return self
 
     async def __aexit__(self, *_: object) -> None:
