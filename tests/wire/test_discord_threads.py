@@ -1,6 +1,7 @@
 """Threads on Discord: opened for a question, gone on in, posts of forums, and how people learn to go on."""
 
 import re
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,6 +12,7 @@ from bot.errors import Forbidden
 from bot.events import Mention
 from tests.discord_listening import Inbox, listening
 from tests.fakes.discord import FakeDiscord
+from tests.fakes.discord_bot import writing
 from tests.fakes.services import FakeServices
 from tests.until import until
 
@@ -139,6 +141,18 @@ class TestAThreadForAQuestion:
         edit = inbox.changes[0]
         assert edit.now
         assert (edit.now.text, edit.now.place, edit.now.reply_to) == ("two", first.place, None)
+
+    async def test_is_looked_through_for_an_answer_of_which_nobody_heard(
+        self, fake: FakeDiscord, services: FakeServices, inbox: Inbox
+    ) -> None:
+        async with listening(fake, inbox, services=services, discord_threads="on") as platform:
+            fake.mention(fake.channel, fake.ann, "one")
+            found = await heard(inbox, 1)
+            posted = await platform.post(found, "half an answ", key="k", first=True)
+        fake.forget_nonces()
+        async with writing(fake, now=lambda: time.time() + 600) as later:
+            assert await later.post(found, "an answer", key="k", first=True, recover=True) == posted
+        assert [one["content"] for one in fake.answers(found.place.channel)] == ["an answer"]
 
     async def test_needs_no_look_at_a_past_it_has_not(
         self, fake: FakeDiscord, services: FakeServices, inbox: Inbox

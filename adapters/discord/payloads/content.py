@@ -90,8 +90,8 @@ def _quotes(payload: Payload, around: Around) -> Iterator[str]:
 
 
 def _quoted(who: str, what: str) -> str:
-    lines = f"{who}: {what}".rstrip().splitlines()
-    return "\n".join(f"> {line.lstrip('> ')}" for line in lines)
+    first, *more = [line.lstrip("> ") for line in what.splitlines()] or [""]
+    return "\n".join(f"> {line}".rstrip() for line in (f"{who}: {first}", *more))
 
 
 def _extras(payload: Payload) -> Iterator[str]:

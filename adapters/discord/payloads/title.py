@@ -27,7 +27,7 @@ def title(question: str, *, author: str) -> str:
         own = pattern.sub(instead, own)
     sentences = (" ".join(part.split()) for part in _END.split(own))
     first = next((one for one in sentences if re.search(r"\w", one)), "")
-    return _cut(first.removesuffix(".")) or _cut(f"Question from {author}")
+    return _cut(first.removesuffix(".")) or _cut(f"Question from {' '.join(author.split()) or 'somebody'}")
 
 
 def _cut(text: str) -> str:

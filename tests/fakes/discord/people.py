@@ -23,7 +23,8 @@ class Peopled(World):
         self.channels[key] = thread
         self.gateway.dispatch("THREAD_CREATE", lambda _: thread)
         if on:
-            starter = self.message(key, user, "", {"type": 21, "referenced_message": self.messages[channel][on]})
+            extra = {"type": 21, **self.reference(channel, {"message_id": on})}
+            starter = self.message(key, user, "", extra)
             self.messages[key][starter["id"]] = starter
         return key
 

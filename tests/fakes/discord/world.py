@@ -84,7 +84,8 @@ class World:
 
     def answers(self, channel: str) -> list[Payload]:
         """The bot's messages in a channel, oldest first."""
-        return [one for one in self.messages[channel].values() if one["author"]["id"] == self.bot["id"]]
+        written = [one for one in self.messages[channel].values() if one["type"] in (0, 19)]
+        return [one for one in written if one["author"]["id"] == self.bot["id"]]
 
     def fail(self, fault: Fault, *, method: str = "POST", path: str = "/messages", times: int = 1) -> None:
         """The next `times` calls of this method whose path contains `path` meet a fault."""
