@@ -128,6 +128,21 @@ async def test_a_deletion_in_a_channel_of_which_nothing_is_known_is_one_for_each
     assert len({change.event_id for change in later.changes}) == len(later.changes) == 2
 
 
+async def test_an_edit_in_a_thread_of_an_allowed_channel_is_followed_where_no_server_is_known(
+    fake: FakeDiscord, services: FakeServices
+) -> None:
+    thread = fake.create_thread(fake.channel, fake.ann)
+    inbox, options = Inbox(), {"discord_allowed_channels": frozenset({fake.channel})}
+    async with listening(fake, inbox, services=services, **options):
+        key = fake.mention(thread, fake.ann, "one")
+        await until(lambda: inbox.mentions)
+    fake.names_servers = False
+    async with listening(fake, inbox, services=services, **options):
+        fake.edit(thread, key, f"<@{fake.bot['id']}> two")
+        await until(lambda: inbox.changes)
+    assert [(text_of(change), change.place) for change in inbox.changes] == [("two", inbox.mentions[0].place)]
+
+
 async def test_a_refused_store_loses_neither_an_edit_nor_a_bulk_deletion(
     fake: FakeDiscord, services: FakeServices
 ) -> None:

@@ -143,6 +143,17 @@ class TestAFreeChannel:
         assert inbox.texts == ["one", "two", "last", "last"]
         assert all(mention.addressed for mention in inbox.mentions)
 
+    async def test_may_open_a_thread_for_each_message_in_which_all_is_for_the_bot(
+        self, fake: FakeDiscord, services: FakeServices, inbox: Inbox
+    ) -> None:
+        free = frozenset({fake.channel})
+        async with listening(fake, inbox, services=services, discord_free_channels=free, discord_threads=free):
+            thread = fake.say(fake.channel, fake.ann, "one")
+            await until(lambda: inbox.mentions)
+            fake.say(thread, fake.bob, "two")
+            await until(lambda: len(inbox.mentions) == 2)
+        assert [(one.place.thread, one.addressed) for one in inbox.mentions] == [(thread, True), (thread, True)]
+
     async def test_takes_nothing_unasked_without_the_intent(self, services: FakeServices, inbox: Inbox) -> None:
         async with (
             FakeDiscord(content=False) as fake,

@@ -76,7 +76,9 @@ class Hearing:
     def created(self, payload: Payload, done: Done = _nothing) -> None:
         """MESSAGE_CREATE. `done` is called once it is through."""
         around = self._around(payload)
-        if mention(payload, around) is None and not self._unclear(payload, around):
+        if found := mention(payload, around):
+            self._marks.expect(found.place)
+        elif not self._unclear(payload, around):
             done()
             return
         self._put(payload, f"discord:{key(payload, 'id')}", partial(self._message, payload), done)
@@ -124,7 +126,7 @@ class Hearing:
 
     async def _edit(self, payload: Payload, submit: Submit) -> None:
         """An edit, unless its writer may not use the bot any more; they may still take a message back."""
-        found = edits(payload, self._around(payload))
+        found = edits(payload, await self._clear(payload))
         if found and found[0].now and self._refusal(payload, found[0].now) is None:
             await self._changes(found, submit)
 
@@ -169,7 +171,9 @@ class Hearing:
         """Whether a message that seems nothing to the bot may be for it, once its channel is known."""
         if not key(payload, "guild_id") or not may_speak(payload, around) or not readable(payload):
             return False
-        return self._kind_unknown(payload, around) or bool(self._rules.free and self._parent_unknown(payload, around))
+        if self._rules.free:
+            return self._kind_unknown(payload, around) or self._parent_unknown(payload, around)
+        return self._kind_unknown(payload, around) and self._marks.remembered(_here(payload)) is not False
 
     async def _clear(self, payload: Payload) -> Around:
         """What must be known to read a message; Discord is asked where that decides about it."""
@@ -178,8 +182,7 @@ class Hearing:
         if not guild_id:
             return around
         if self._kind_unknown(payload, around):
-            here = Place("discord", guild_id, channel, None, "channel")
-            asks = self._rules.free or mention(payload, around) is not None or await self._marks.known(here)
+            asks = self._rules.free or mention(payload, around) or await self._marks.known(_here(payload))
         else:
             asks = (self._rules.free or self._rules.access.channels) and self._parent_unknown(payload, around)
         if asks:
@@ -194,3 +197,8 @@ class Hearing:
         channel = key(payload, "channel_id")
         thread = channel in around.guild.threads or says_thread(payload)
         return thread and channel not in around.guild.parents
+
+
+def _here(payload: Payload) -> Place:
+    """The channel or thread of a message, for notes, which do not tell the one from the other."""
+    return Place("discord", key(payload, "guild_id"), key(payload, "channel_id"), None, "channel")

@@ -32,7 +32,7 @@ class Marks:
     async def join(self, place: Place) -> None:
         """Note that the bot is spoken to in a place. Raises StoreError."""
         shared, name = self._shared(), _name(place)
-        if shared is None or not place.workspace or self._remembered(name):
+        if shared is None or not place.workspace or self.remembered(place):
             return
         await shared.put(name, "1", tenant=place.workspace, ttl_s=PLACE_KEPT_S)
         self._remember(name, spoken_to=True, for_s=NOTED_S)
@@ -42,7 +42,7 @@ class Marks:
         shared, name = self._shared(), _name(place)
         if shared is None or not place.workspace:
             return True
-        if (remembered := self._remembered(name)) is not None:
+        if (remembered := self.remembered(place)) is not None:
             return remembered
         try:
             spoken_to = await shared.get(name, tenant=place.workspace) is not None
@@ -50,6 +50,16 @@ class Marks:
             spoken_to = True
         self._remember(name, spoken_to=spoken_to, for_s=NOTED_S if spoken_to else DOUBTED_S)
         return spoken_to
+
+    def remembered(self, place: Place) -> bool | None:
+        """What `known` said of a place a moment ago; None where it has to be asked."""
+        spoken_to, until = self._known.get(_name(place), (False, 0.0))
+        return spoken_to if self._clock() < until else None
+
+    def expect(self, place: Place) -> None:
+        """Somebody speaks to the bot there just now: what follows must not be judged by an older no."""
+        if self.remembered(place) is False:
+            del self._known[_name(place)]
 
     @asynccontextmanager
     async def once(self, what: str, *, workspace: str, ttl_s: float) -> AsyncGenerator[bool]:
@@ -68,10 +78,6 @@ class Marks:
             if first:
                 await shared.drop(what)
             raise
-
-    def _remembered(self, name: str) -> bool | None:
-        spoken_to, until = self._known.get(name, (False, 0.0))
-        return spoken_to if self._clock() < until else None
 
     def _remember(self, name: str, *, spoken_to: bool, for_s: float) -> None:
         self._known[name] = (spoken_to, self._clock() + for_s)
