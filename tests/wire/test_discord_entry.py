@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from adapters.discord.incoming.access import ALONE, ELSEWHERE, UNLISTED
 from adapters.discord.incoming.bots import MOST_A_MINUTE
+from adapters.discord.payloads.content import UNSEEN
 from bot import store
 from bot.errors import StoreError
 from tests.discord_listening import Inbox, listening
@@ -252,6 +253,14 @@ class TestADirectMessage:
 
 
 class TestWhatIsNoText:
+    async def test_a_mention_of_the_bots_role_whose_words_are_withheld_is_answered_as_such(
+        self, services: FakeServices, inbox: Inbox
+    ) -> None:
+        async with FakeDiscord(content=False) as fake, listening(fake, inbox, services=services):
+            fake.say(fake.channel, fake.ann, f"<@&{fake.role}> help")
+            await until(lambda: inbox.mentions)
+        assert (inbox.texts, inbox.mentions[0].addressed) == ([UNSEEN], True)
+
     async def test_a_voice_message_is_said_not_to_be_heard_and_a_poll_is_read(
         self, fake: FakeDiscord, services: FakeServices, inbox: Inbox
     ) -> None:

@@ -53,8 +53,8 @@ def text(payload: Payload, around: Around) -> str:
 
 def readable(payload: Payload) -> bool:
     """Without the intent Discord withholds the content of a message that does not mention the bot."""
-    content = field(payload, "content").strip()
-    return bool(content or any(payload.get(name) for name in ("attachments", "embeds", "sticker_items", "poll")))
+    held = ("attachments", "embeds", "sticker_items", "poll", "message_snapshots")
+    return bool(field(payload, "content").strip() or any(payload.get(name) for name in held))
 
 
 def _words(payload: Payload, around: Around) -> str:

@@ -8,7 +8,7 @@ What a message says is `content`'s to know.
 
 import re
 
-from adapters.discord.payloads.content import REPLY, author, files, readable, text
+from adapters.discord.payloads.content import REPLY, UNSEEN, author, files, readable, text
 from adapters.discord.payloads.fields import Payload, key, keys, number, record, records
 from adapters.discord.payloads.fields import text as field
 from adapters.discord.payloads.guild import THREAD_TYPES, Around, Guild
@@ -44,13 +44,16 @@ def may_speak(payload: Payload, around: Around) -> bool:
 
 
 def built(payload: Payload, around: Around, where: Place, *, addressed: bool) -> Mention:
-    """The mention that a person's message is in a place, whether it is for the bot or not."""
+    """The mention that a person's message is in a place, whether it is for the bot or not.
+
+    Whether a mention of the bot's role alone shows its content without the intent is not documented.
+    """
     message_id = key(payload, "id")
     return Mention(
         event_id=f"discord:{message_id}",
         place=where,
         author=author(payload),
-        text=text(payload, around),
+        text=text(payload, around) or ("" if readable(payload) else UNSEEN),
         message_id=message_id,
         sent_at=sent_at(message_id),
         files=files(payload),
