@@ -149,7 +149,8 @@ class Message:
     """One line of a conversation's history. `at` is in Unix seconds.
 
     An answer can stand in several messages: `message_id` is the first, `more_ids` are the others. `file_id` is the file
-    with the whole of an answer that is too long for messages.
+    with the whole of an answer that is too long for messages. `answers` is the message that a person's one replies to,
+    where replies alone tie a conversation together ("" otherwise).
     """
 
     role: Literal["user", "assistant"]
@@ -160,6 +161,7 @@ class Message:
     files: tuple[File, ...] = ()
     more_ids: tuple[str, ...] = ()
     file_id: str = ""
+    answers: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,11 +117,12 @@ async def running(
     patience: Patience | None = None,
     sleep: Callable[[float], Any] = asyncio.sleep,
     slack: Mapping[str, Any] | None = None,
+    discord: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> AsyncGenerator[Running]:
     """A bot that listens and works; `http` takes Slack's events over HTTP, `more` are settings of the core.
 
-    `slack` are more settings of Slack's.
+    `slack` are more settings of Slack's, `discord` of Discord's.
 
     With `oauth`, over HTTP, no workspace has it installed: see `FakeSlack.install`.
 
@@ -146,7 +147,8 @@ async def running(
             patience=patience,
             sleep=sleep,
         )
-        platforms = [_platform(name, outside, http=http, oauth=oauth, more=slack or {}) for name in on]
+        extra = {"slack": slack or {}, "discord": discord or {}}
+        platforms = [_platform(name, outside, http=http, oauth=oauth, more=extra[name]) for name in on]
         needed = [one for one in platforms if awaited is None or one.name in awaited]
         bot = await stack.enter_async_context(Bot(settings, platforms, role=role, completions=completions))
         stop = asyncio.Event()
@@ -174,7 +176,7 @@ def _platform(
     if name == "discord":
         discord = outside.discord
         token = SecretStr(discord.token)
-        return DiscordPlatform(DiscordSettings(discord_token=token, discord_api_url=discord.api_url))
+        return DiscordPlatform(DiscordSettings(discord_token=token, discord_api_url=discord.api_url, **more))
     slack = outside.slack
     if oauth:
         return SlackPlatform(distributed_settings(slack, **more), within_s=60.0)

@@ -6,21 +6,26 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import cast
 
 import discord
 
-from adapters.discord.answers.posting import MESSAGE, MESSAGES, Posting, channel_of
+from adapters.discord.answers.posting import MESSAGE, Posting, channel_of
 from adapters.discord.api.client import CONTENT_FLAGS, Client, Payload
 from adapters.discord.api.rest import Rest
 from adapters.discord.gateway.connection import FRAME_MAX_S, WITHOUT_CONTENT, Gateway
+from adapters.discord.incoming.access import Access
 from adapters.discord.incoming.directory import Directory
-from adapters.discord.incoming.intake import WAITING_MAX, Arrival, Intake
-from adapters.discord.payloads.parse import Around, answer_to, author, history, mention
+from adapters.discord.incoming.hearing import Hearing, Rules
+from adapters.discord.incoming.intake import WAITING_MAX, Intake
+from adapters.discord.incoming.lines import Lines
+from adapters.discord.incoming.lookup import Lookup
+from adapters.discord.incoming.marks import Marks
+from adapters.discord.incoming.opening import Opening
+from adapters.discord.incoming.reading import Reading
 from adapters.discord.settings import DiscordSettings
 from adapters.discord.text.render import LIMITS, render
-from bot.errors import ConfigError, Forbidden, Gone, PlatformError, Rejected, Unreachable
+from bot.errors import ConfigError, Gone, PlatformError, Unreachable
 from bot.events import Mention, Message
 from bot.platform import Limits, Stage, Submit
 from bot.services import Services
@@ -30,10 +35,6 @@ log = logging.getLogger(__name__)
 TYPING = "/channels/{channel_id}/typing"
 TYPING_MAX_S = 4.0
 """A typing call that hangs must not arrive after the answer; it shows for 10 s (Trigger Typing Indicator)."""
-
-HISTORY_MAX = 50
-CHAIN_CALLS_MAX = 8
-"""Calls spent on following replies upwards; each brings two messages."""
 
 DRAIN_MAX_S = 5.0
 """How long a stopping listener waits for what it has received to be taken."""
@@ -63,6 +64,10 @@ class DiscordPlatform:
         self._client = Client(settings.discord_api_url, self._handlers(), heartbeat_timeout_s=2 * frame_max_s)
         self._rest = Rest(self._client)
         self._posting = Posting(self._rest, own_id=lambda: self._directory.own_id, pause=pause, now=now)
+        self._marks = Marks(lambda: self._services.shared if self._services else None)
+        self._lines = Lines(self._rest, self._marks)
+        self._reading = Reading(self._rest, self._directory, sees_all=lambda: self._client.wants_content)
+        self._hearing = self._heard(now)
         self._gateway = Gateway(self._client, self._rest, frame_max_s=frame_max_s, pause=pause, chance=chance)
 
     def use(self, services: Services) -> None:
@@ -124,7 +129,9 @@ class DiscordPlatform:
         self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False, stage: Stage = "last"
     ) -> str:
         """Write a message once. Raises PlatformError; Ambiguous after a few unclear tries with one nonce."""
-        return await self._posting.create(mention, render(text), key=key, first=first, recover=recover)
+        message_id = await self._posting.create(mention, render(text), key=key, first=first, recover=recover)
+        self._lines.answered(mention)
+        return message_id
 
     async def edit(self, mention: Mention, message_id: str, text: str, *, stage: Stage = "last") -> None:
         """Replace a message's text. May return seconds later: discord.py sleeps where the limit is spent."""
@@ -132,15 +139,21 @@ class DiscordPlatform:
 
     async def delete(self, mention: Mention, message_id: str) -> None:
         """Remove a message; one that is gone is fine."""
+        self._lines.withdrawn(mention)
         with contextlib.suppress(Gone):
             await self._rest.remove(MESSAGE, channel_id=channel_of(mention), message_id=message_id)
 
     async def working(self, mention: Mention, *, on: bool) -> None:
-        """Show "is typing" for 10 s; off only stops a call under way, since the answer itself ends it."""
+        """Show "is typing" for 10 s; off stops a call under way, since the answer itself ends it.
+
+        Without the Message Content intent the end of a thread's first answer also says how to go on there.
+        """
         running = self._typing.pop(mention.message_id, None)
         if running is not None:
             running.cancel()
         if not on:
+            if self._services and not self._client.wants_content:
+                await self._lines.hint(mention)
             return
         task = self._typing[mention.message_id] = asyncio.create_task(self._type(mention))
         try:
@@ -153,17 +166,9 @@ class DiscordPlatform:
     async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
         """What was said before: the thread or direct message, or the replies that lead up to the mention.
 
-        () where Discord refuses for good. Raises Unreachable and RateLimited.
+        () where Discord refuses for good. Raises Forbidden, Unreachable and RateLimited; see `Reading.before`.
         """
-        try:
-            if mention.place.kind == "channel":
-                found = await self._chain(mention, limit=limit)
-            else:
-                found = await self._before(mention, limit=limit)
-        except (Forbidden, Gone, Rejected) as error:
-            log.info("backfill_refused", extra={"event_id": mention.event_id, "error": type(error).__name__})
-            return ()
-        return history(found, self._around(mention.place.workspace))[-limit:] if limit > 0 else ()
+        return await self._reading.before(mention, limit=limit)
 
     async def aclose(self) -> None:
         """Free sockets and sessions."""
@@ -178,28 +183,21 @@ class DiscordPlatform:
         except (PlatformError, TimeoutError) as error:
             log.debug("typing_failed", extra={"event_id": mention.event_id, "error": type(error).__name__})
 
-    async def _before(self, mention: Mention, *, limit: int) -> list[Payload]:
-        params = {"before": mention.message_id, "limit": str(max(1, min(limit, HISTORY_MAX)))}
-        found = await self._rest.get(MESSAGES, params=params, channel_id=channel_of(mention))
-        return cast(list[Payload], found)
-
-    async def _chain(self, mention: Mention, *, limit: int) -> list[Payload]:
-        """The replies above, if they begin at a message of the bot's: others' are quoted in the text already."""
-        found: list[Payload] = []
-        above = mention.reply_to
-        for _ in range(CHAIN_CALLS_MAX):
-            if above is None or len(found) >= limit:
-                break
-            message = cast(Payload, await self._rest.get(MESSAGE, channel_id=channel_of(mention), message_id=above))
-            if not found and author(message).id != self.user_id:
-                break
-            answered = cast(Payload, message.get("referenced_message") or {})
-            found += (one for one in (message, answered) if one)
-            above = answer_to(answered)
-        return found
-
-    def _around(self, guild_id: str | None) -> Around:
-        return Around(own_id=self._directory.own_id, guild=self._directory.guild(guild_id))
+    def _heard(self, now: Callable[[], float]) -> Hearing:
+        settings = self._settings
+        rules = Rules(Access.of(settings), free=settings.discord_free_channels, bots=settings.discord_allow_bots)
+        return Hearing(
+            rules,
+            self._intake,
+            self._directory,
+            lookup=Lookup(self._rest, self._directory),
+            opening=Opening(self._rest, self._directory, where=settings.discord_threads),
+            marks=self._marks,
+            lines=self._lines,
+            services=lambda: self._services,
+            submit=lambda: self._submit,
+            now=now,
+        )
 
     def _handlers(self) -> dict[str, Callable[[Payload], None]]:
         handlers = self._directory.handlers()
@@ -214,14 +212,15 @@ class DiscordPlatform:
             self._gateway.established()
             log.info("gateway_resumed")
 
-        handlers |= {"READY": ready, "RESUMED": resumed, "MESSAGE_CREATE": self._message}
+        handlers |= {
+            "READY": ready,
+            "RESUMED": resumed,
+            "MESSAGE_CREATE": lambda data: self._hearing.created(data),
+            "MESSAGE_UPDATE": lambda data: self._hearing.updated(data),
+            "MESSAGE_DELETE": lambda data: self._hearing.deleted(data),
+            "MESSAGE_DELETE_BULK": lambda data: self._hearing.deleted(data),
+        }
         return {event: _walled(event, handle) for event, handle in handlers.items()}
-
-    def _message(self, data: Payload) -> None:
-        found, submit = mention(data, self._around(data.get("guild_id"))), self._submit
-        if found is not None and submit is not None:
-            channel = found.place.thread or found.place.channel
-            self._intake.put(channel, Arrival(found.event_id, take=partial(submit, found)))
 
 
 def _walled(event: str, handle: Callable[[Payload], None]) -> Callable[[Payload], None]:

@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.discord.forms import ChannelIds, FreeChannelIds, GuildIds, RoleIds, Threads, UserIds
+
 API_URL = "https://discord.com/api/v10"
 """Discord's public REST API; version 10 is the newest (developer docs, read November 2026)."""
 
@@ -23,6 +25,28 @@ class DiscordSettings(BaseSettings):
 
     discord_api_url: str = API_URL
     """The REST API; another value is for proxies and tests. The gateway's address comes from its /gateway/bot."""
+
+    discord_threads: Threads = "off"
+    """Where a mention in a channel opens a thread, which then needs no further mention: `on`, `off`, or channel ids
+    with commas between them."""
+
+    discord_free_channels: FreeChannelIds = frozenset()
+    """Channels in which every message is for the bot, their threads and posts too; needs the Message Content intent."""
+
+    discord_allowed_users: UserIds = frozenset()
+    """Who may use the bot, by user id, besides those with an allowed role. Both empty: everybody."""
+
+    discord_allowed_roles: RoleIds = frozenset()
+    """Roles whose members may use the bot. In a direct message nobody has a role."""
+
+    discord_allowed_channels: ChannelIds = frozenset()
+    """Channels in which the bot answers, with their threads. Empty: all."""
+
+    discord_allowed_guilds: GuildIds = frozenset()
+    """Servers on which the bot answers. Empty: all."""
+
+    discord_allow_bots: bool = False
+    """Whether other bots may mention it, at most 10 times a minute each. Webhooks never may."""
 
     @property
     def enabled(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from bot.errors import PlatformError, RateLimited
 from bot.events import Mention, Message
 from bot.inbox import history
+from bot.inbox.accepting import rootless
 from bot.inbox.claim import Claim
 from bot.inbox.inbox import Inbox
 from bot.platform import Platform
@@ -50,6 +51,11 @@ class Past:
         )
 
     @property
+    def answers(self) -> str:
+        """The message that the mention replies to, where replies alone tie the conversation together; else ""."""
+        return (self._mention.reply_to or "") if rootless(self._mention.place) else ""
+
+    @property
     def people(self) -> set[str]:
         """The ids of those who took part, the mention's author among them."""
         return {*_people([*self._claim.history, *self.backfilled]), self._mention.author.id}
@@ -61,8 +67,8 @@ class Past:
         """
         mention = self._mention
         if self.earlier:
-            return self.earlier.before
-        if (said := self._claim.history) or self._claim.anew:
+            return history.branch(self.earlier.before, self.earlier.question.answers)
+        if (said := history.branch(self._claim.history, self.answers)) or self._claim.anew:
             return said
         if mention.place.thread is None and (mention.private or mention.reply_to is None):
             return ()

@@ -187,7 +187,15 @@ class Turn:
         elif mention.private:
             await self._inbox.done(self._claim)
         else:
-            asked = Message("user", mention.author, mention.text, mention.message_id, mention.sent_at, mention.files)
+            asked = Message(
+                "user",
+                mention.author,
+                mention.text,
+                mention.message_id,
+                mention.sent_at,
+                mention.files,
+                answers=self._past.answers,
+            )
             if not await self._inbox.done(self._claim, [*self._past.backfilled, asked, said]):
                 await self._withdraw()
                 return

@@ -68,6 +68,7 @@ class Accepting:
             store.SEEN_TTL_S,
             store.TURN_TTL_S,
             self._history_ttl_s,
+            link(place, mention.message_id) if joins and rootless(place) and mention.reply_to else "",
             *mention.others,
         )
 

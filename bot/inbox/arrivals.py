@@ -11,6 +11,7 @@ from bot.inbox.scripts import LANE, NOW
 # The mark is the call's own name: a call that redis-py sends again, because its reply was lost, is not a duplicate.
 # A duplicate renews its mark: a write for WAITAOF to wait on, which covers the first delivery's write too.
 # Invariant: a lane with a mention in it is in `ready`; NX leaves a running lease or back-off as it is.
+# A reply's own message is linked (`own`) to the conversation that it joins, because its deletion names nothing else.
 # Invariant: a mention whose deletion came first is not taken, and one whose edit came first is taken as edited.
 # Who asks for a private answer, or for another one, does not take part in the conversation by that (`joins`).
 SUBMIT = (
@@ -19,14 +20,14 @@ SUBMIT = (
     + """
 local k = KEYS[1]
 local call, raw, id, conversation, link, author, addressed, sent_at = unpack(ARGV, 1, 8)
-local joins, gone, talks, seen_ttl, turn_ttl, history_ttl = unpack(ARGV, 9, 14)
+local joins, gone, talks, seen_ttl, turn_ttl, history_ttl, own = unpack(ARGV, 9, 15)
 conversation = linked(k, conversation, {link}, 1)
 local people, seen = k .. 'people:' .. conversation, k .. 'seen:' .. id
 local mark = redis.call('GET', seen)
 if not mark and gone ~= '' and redis.call('EXISTS', k .. 'gone:' .. gone) == 1 then return 'ignored' end
 if joins == '1' then
   if addressed == '0' and redis.call('EXISTS', people) == 0 then return 'ignored' end
-  redis.call('SADD', people, author, unpack(ARGV, 15))
+  redis.call('SADD', people, author, unpack(ARGV, 16))
   redis.call('EXPIRE', people, history_ttl)
 end
 if mark then
@@ -43,6 +44,7 @@ if talks ~= '' then
   redis.call('SADD', k .. 'talks:' .. talks, conversation)
   redis.call('EXPIRE', k .. 'talks:' .. talks, history_ttl)
 end
+if own ~= '' then redis.call('SET', k .. 'link:' .. own, conversation, 'EX', history_ttl) end
 redis.call('ZADD', k .. 'lane:' .. conversation, sent_at, raw)
 if redis.call('ZADD', k .. 'ready', 'NX', at, conversation) == 1 then wake(k) end
 return 'accepted'

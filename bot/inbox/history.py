@@ -51,6 +51,28 @@ def earlier(lines: Sequence[Line], message_id: str) -> Earlier | None:
     return None
 
 
+def branch(messages: Sequence[Message], reply_to: str) -> Sequence[Message]:
+    """What was said on the way to the message that is replied to: replies to an earlier answer leave out the later.
+
+    All of it where that message is not known, or none is replied to. A line that answers nothing follows all before it.
+    """
+    at = _place(messages, reply_to)
+    if at is None:
+        return messages
+    way: list[Message] = []
+    while at is not None:
+        asked = at - 1 if messages[at].role == "assistant" and at and messages[at - 1].role == "user" else at
+        way[:0] = messages[asked : at + 1]
+        if not messages[asked].answers:
+            return [*messages[:asked], *way]
+        at = _place(messages[:asked], messages[asked].answers)
+    return way
+
+
+def _place(messages: Sequence[Message], message_id: str) -> int | None:
+    return next((at for at, message in enumerate(messages) if _is(message, message_id)), None)
+
+
 def _revised(lines: Sequence[Line], at: int, now: Mention | None) -> list[Revision]:
     line = lines[at]
     if now is None:

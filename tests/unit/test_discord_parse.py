@@ -299,7 +299,9 @@ class TestDirectory:
         channel = {"id": CHANNEL, "type": 0, "name": "general", "guild_id": GUILD}
         thread = {"id": THREAD, "type": 11, "name": "t", "guild_id": GUILD, "parent_id": CHANNEL, "owner_id": ANN}
         tell["GUILD_CREATE"]({"id": GUILD, "channels": [channel], "threads": [thread], "roles": [{"id": "1"}, role]})
-        assert directory.guild(GUILD) == Guild({CHANNEL: "general", THREAD: "t"}, {THREAD: ANN}, ROLE)
+        assert directory.guild(GUILD) == Guild(
+            {CHANNEL: "general", THREAD: "t"}, {THREAD: ANN}, ROLE, {THREAD: CHANNEL}
+        )
 
         tell["CHANNEL_UPDATE"](channel | {"name": "lobby"})
         tell["THREAD_DELETE"]({"id": THREAD, "guild_id": GUILD})

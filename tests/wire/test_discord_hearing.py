@@ -309,7 +309,7 @@ async def test_an_event_that_is_not_understood_does_not_end_the_connection(
     fake: FakeDiscord, heard: Heard, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with hearing(fake, heard):
-        fake.gateway.dispatch("MESSAGE_CREATE", lambda _: {"content": "secret words", "type": 0})
+        fake.gateway.dispatch("CHANNEL_CREATE", lambda _: {"name": "secret words", "type": 0})
         fake.mention(fake.channel, fake.ann, "hello")
         await fake.until(lambda: heard.mentions)
     assert "event_not_understood" in caplog.messages

@@ -123,19 +123,6 @@ async def test_in_a_discord_thread_a_follow_up_needs_no_mention(valkey_url: str,
         assert len(_said(outside, 1)) == 3
 
 
-async def test_a_discord_answer_arrives_although_its_question_was_deleted(valkey_url: str, redis: Redis) -> None:
-    async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"]) as bot:
-        discord = outside.discord
-        outside.completions.answers = [Text("Still here.", first_after_s=0.2)]
-        asked = discord.mention(discord.channel, discord.ann, "hello")
-        await until(lambda: outside.completions.requests)
-        discord.remove(discord.channel, asked)
-        await _settled(bot, 1)
-        (answer,) = discord.answers(discord.channel)
-        assert answer["content"] == "Still here."
-        assert bot.answered == 1
-
-
 async def test_with_a_second_person_in_a_slack_thread_only_mentions_are_answered(valkey_url: str, redis: Redis) -> None:
     async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
         slack = outside.slack

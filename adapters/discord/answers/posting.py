@@ -31,6 +31,9 @@ NONCE_WINDOW_S = 120.0
 PAUSES_S = (0.3, 1.0, 3.0)
 """Before the tries after the first. Chosen: a reset connection is back at once, a 503 within seconds."""
 
+WRITTEN = (0, 19)
+"""Types of messages that are written: others, like a thread's first, which only refers to its message, are made."""
+
 PAGES_MAX = 5
 """Pages of 100 messages looked through for an earlier post."""
 
@@ -137,7 +140,8 @@ class Posting:
             own = await self._own_after(mention)
         except Gone:
             return None  # the channel is gone: creating will say so
-        return earlier(own, mention.message_id, content, nonce=nonce(key), first=first)
+        begins = mention.place.thread == mention.message_id
+        return earlier(own, mention.message_id, content, nonce=nonce(key), first=first, begins=begins)
 
     async def _own_after(self, mention: Mention) -> list[Payload]:
         """The bot's messages after the mention, oldest first, at most `PAGES_MAX` pages deep."""
@@ -148,26 +152,30 @@ class Posting:
                 list[Payload],
                 await self._rest.get(MESSAGES, params={"after": after, "limit": "100"}, channel_id=channel_of(mention)),
             )
-            own += (one for one in page if str(one["author"]["id"]) == self._own_id())
+            own += (one for one in page if str(one["author"]["id"]) == self._own_id() and one.get("type", 0) in WRITTEN)
             if len(page) < 100:
                 break
             after = max((str(one["id"]) for one in page), key=int)
         return sorted(own, key=lambda one: int(one["id"]))
 
 
-def earlier(own: Sequence[Payload], question: str, content: str, *, nonce: str, first: bool) -> Payload | None:
+def earlier(
+    own: Sequence[Payload], question: str, content: str, *, nonce: str, first: bool, begins: bool = False
+) -> Payload | None:
     """Which of the bot's own messages an earlier try of a post has made.
 
     The first message of an answer refers to the question. A later one carries no mark that Discord would show, so
     it is known by its text: it refers to nothing, stands between the first and the bot's next answer to somebody
     else, and one of the two texts is how the other begins. Rather a part twice than one that overwrites another's.
+    A thread that `begins` with the question may hold it elsewhere: the bot's first message there answers it.
     """
     for message in own:
         if str(message.get("nonce") or "") == nonce:
             return message
     starts = [index for index, message in enumerate(own) if _answers(message) == question]
     if first:
-        return own[starts[0]] if starts else None
+        found = own[starts[0]] if starts else None
+        return own[0] if found is None and begins and own and _answers(own[0]) is None else found
     later = takewhile(lambda one: _answers(one) in (None, question), own[starts[0] + 1 :] if starts else own)
     alike = [one for one in later if _answers(one) is None and _alike(str(one.get("content") or ""), content)]
     return alike[-1] if alike else None

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 PERMISSIONS = {
     "reply when it is mentioned": 1 << 10 | 1 << 11,  # VIEW_CHANNEL, SEND_MESSAGES
     "reply inside threads": 1 << 38,  # SEND_MESSAGES_IN_THREADS
+    "open a thread for a question": 1 << 35,  # CREATE_PUBLIC_THREADS
     "refer to the question and read a thread's past": 1 << 16,  # READ_MESSAGE_HISTORY
 }
 """The feature that needs it, and the permission bits (developer docs, Permissions, read November 2026).

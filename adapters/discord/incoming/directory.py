@@ -1,13 +1,14 @@
 """What the gateway has told about servers, as far as reading a message needs it: threads, names, the bot's roles.
 
 It knows no messages and no members. A channel costs an id and a name, some 150 bytes (estimated), so a full shard
-of 2,500 servers with 50 channels each stays around 20 MB. Everything also works while it is empty.
+of 2,500 servers with 50 channels each stays around 20 MB. Everything also works while it is empty, as it is after a
+RESUME in a new process: Discord then names no server again.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from adapters.discord.payloads.guild import EMPTY, THREAD_TYPES, Guild
+from adapters.discord.payloads.guild import EMPTY, FORUM_TYPES, THREAD_TYPES, Guild
 
 Payload = Mapping[str, Any]
 
@@ -26,6 +27,10 @@ class Directory:
     def guild(self, guild_id: str | None) -> Guild:
         """What is known of a server; an empty one where nothing is."""
         return self._guilds.get(guild_id or "", EMPTY)
+
+    def learn(self, channel: Payload) -> None:
+        """Note a channel or thread that the REST API has told about."""
+        _put(self._known(channel), channel)
 
     def handlers(self) -> dict[str, Callable[[Payload], None]]:
         """The gateway events it listens to."""
@@ -75,6 +80,8 @@ class Directory:
         guild = self._known(data)
         guild.names.pop(str(data["id"]), None)
         guild.threads.pop(str(data["id"]), None)
+        guild.parents.pop(str(data["id"]), None)
+        guild.forums.discard(str(data["id"]))
 
     def _threads(self, data: Payload) -> None:
         for thread in data.get("threads", ()):
@@ -87,10 +94,14 @@ class Directory:
 def _put(guild: Guild, channel: Payload) -> None:
     key = str(channel["id"])
     guild.names[key] = str(channel.get("name") or "")
+    if channel.get("type") in FORUM_TYPES:
+        guild.forums.add(key)
     if channel.get("type") in THREAD_TYPES:
         guild.threads.pop(key, None)  # the newest stands last
         guild.threads[key] = str(channel.get("owner_id") or "")
+        if channel.get("parent_id"):
+            guild.parents[key] = str(channel["parent_id"])
         if len(guild.threads) > THREADS_MAX:
             oldest = next(iter(guild.threads))
-            del guild.threads[oldest]
-            guild.names.pop(oldest, None)
+            for known in (guild.threads, guild.names, guild.parents):
+                known.pop(oldest, None)

@@ -43,6 +43,8 @@ class FakeDiscord(Api):
         }
 
     def _greetings(self) -> list[tuple[str, Payload]]:
+        if not self.names_servers:
+            return []
         inside = [channel for channel in self.channels.values() if channel.get("guild_id") == self.guild]
         guild: Payload = {
             "id": self.guild,

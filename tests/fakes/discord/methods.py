@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from aiohttp import web
@@ -114,9 +115,10 @@ class Api(Serving):
             raise Refusal(403, 50005, "Cannot edit a message authored by another user")
         message["content"] = self._content(data)
         message["flags"] = data.get("flags", message["flags"])
+        message["edited_timestamp"] = datetime.now(UTC).isoformat()
         pings = self.pings(message["content"], data.get("allowed_mentions"), None)
         self.note("edit", id=message["id"], channel=message["channel_id"], body=data, pings=pings)
-        self.gateway.dispatch("MESSAGE_UPDATE", lambda _: message)
+        self.dispatch("MESSAGE_UPDATE", message)
         return message
 
     async def _delete(self, request: web.Request) -> None:
@@ -126,8 +128,7 @@ class Api(Serving):
 
     async def _thread(self, request: web.Request) -> Payload:
         message, data = self._stored(request), cast(Payload, await request.json())
-        if message["id"] in self.channels:
-            raise Refusal(400, 160004, "A thread has already been created for this message")
+        self.may_open(message, data)
         return self.channels[self.create_thread(message["channel_id"], self.bot, data["name"], on=message["id"])]
 
     async def _typing(self, request: web.Request) -> None:

@@ -8,7 +8,8 @@ from tests.fakes.discord.facts import Payload, Refusal
 from tests.fakes.discord.gateway import DIRECT_MESSAGES, GUILD_MESSAGES, MESSAGE_CONTENT
 from tests.fakes.discord.world import World
 
-WITHHELD: Payload = {"content": "", "attachments": [], "embeds": [], "sticker_items": [], "message_snapshots": []}
+LISTS = ("attachments", "embeds", "components", "sticker_items", "message_snapshots")
+WITHHELD: Payload = {"content": "", "poll": None, **{name: [] for name in LISTS}}
 
 
 class Peopled(World):
@@ -22,7 +23,8 @@ class Peopled(World):
         self.channels[key] = thread
         self.gateway.dispatch("THREAD_CREATE", lambda _: thread)
         if on:
-            starter = self.message(key, user, "", {"type": 21, "referenced_message": self.messages[channel][on]})
+            extra = {"type": 21, **self.reference(channel, {"message_id": on})}
+            starter = self.message(key, user, "", extra)
             self.messages[key][starter["id"]] = starter
         return key
 
@@ -60,13 +62,12 @@ class Peopled(World):
     def remove(self, channel: str, message_id: str) -> None:
         """Somebody deletes a message."""
         del self.messages[channel][message_id]
-        data = {"id": message_id, "channel_id": channel}
-        self.gateway.dispatch("MESSAGE_DELETE", lambda _: data)
+        data = {"id": message_id, "channel_id": channel, **self.server(channel)}
+        self.dispatch("MESSAGE_DELETE", data)
 
     def message(self, channel: str, user: Payload, text: str, extra: Payload, *, age_s: float = 0.0) -> Payload:
         place = self.channels[channel]
-        everyone = {user["id"]: user for user in (self.bot, self.ann, self.bob)}
-        named = [everyone[key] for key in dict.fromkeys(re.findall(r"<@!?(\d+)>", text)) if key in everyone]
+        named = self.named(text)
         message: Payload = {
             "id": self.snowflake(age_s=age_s),
             "type": 0,
@@ -85,18 +86,41 @@ class Peopled(World):
             "tts": False,
         }
         if "guild_id" in place:
-            member: Payload = {"nick": None, "roles": [], "joined_at": None, "deaf": False, "mute": False, "flags": 0}
+            roles = self.roles.get(user["id"], [])
+            member: Payload = {
+                "nick": None,
+                "roles": roles,
+                "joined_at": None,
+                "deaf": False,
+                "mute": False,
+                "flags": 0,
+            }
             message |= {"guild_id": place["guild_id"], "member": member}
         return message | extra
 
     def publish(self, message: Payload, *, nonce: str | None = None) -> None:
         self.messages[message["channel_id"]][message["id"]] = message
-        event = message | ({"nonce": nonce} if nonce else {})
-        needed = GUILD_MESSAGES if "guild_id" in message else DIRECT_MESSAGES
-        self.gateway.dispatch(
-            "MESSAGE_CREATE",
-            lambda intents: self.seen(event, bool(intents & MESSAGE_CONTENT)) if intents & needed else None,
-        )
+        self.dispatch("MESSAGE_CREATE", message | ({"nonce": nonce} if nonce else {}))
+
+    def dispatch(self, name: str, event: Payload) -> None:
+        """Send what happened to a message to whom the intents let hear it, as they may see it."""
+        needed = GUILD_MESSAGES if "guild_id" in event else DIRECT_MESSAGES
+
+        def shaped(intents: int) -> Payload | None:
+            if not intents & needed:
+                return None
+            return self.seen(event, bool(intents & MESSAGE_CONTENT)) if "author" in event else event
+
+        self.gateway.dispatch(name, shaped)
+
+    def server(self, channel: str) -> Payload:
+        """The field that names the server of a channel; none in a direct message."""
+        place = self.channels[channel]
+        return {"guild_id": place["guild_id"]} if "guild_id" in place else {}
+
+    def named(self, text: str) -> list[Payload]:
+        """The users whom a text mentions."""
+        return [self.users[key] for key in dict.fromkeys(re.findall(r"<@!?(\d+)>", text)) if key in self.users]
 
     def seen(self, message: Payload, content: bool) -> Payload:
         """A message as the bot may see it."""

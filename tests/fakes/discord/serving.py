@@ -11,10 +11,10 @@ from typing import Any, cast
 from aiohttp import web
 
 from tests.fakes.discord.facts import Fault, Refusal, Window
-from tests.fakes.discord.people import Peopled
+from tests.fakes.discord.gestures import Gestures
 
 
-class Serving(Peopled):
+class Serving(Gestures):
     """A world that answers its app."""
 
     def gate(self, handle: Callable[[web.Request], Awaitable[Any]]) -> Callable[..., Awaitable[web.Response]]:

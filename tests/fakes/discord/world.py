@@ -33,6 +33,11 @@ class World:
         self.ledger: list[Entry] = []
         self.forbidden: set[str] = set()
         self.no_history: set[str] = set()
+        self.no_threads: set[str] = set()
+        self.threads_max = 1000
+        self.names_servers = True
+        self.users: dict[str, Payload] = {}
+        self.roles: dict[str, list[str]] = {}
         self.channels: dict[str, Payload] = {}
         self.messages: dict[str, dict[str, Payload]] = defaultdict(dict)
         self.faults: list[tuple[str, str, Fault]] = []
@@ -54,7 +59,9 @@ class World:
 
     def user(self, name: str, *, bot: bool = False) -> Payload:
         shown = {"global_name": name.title(), "discriminator": "0", "avatar": None}
-        return {"id": self.snowflake(), "username": name, "bot": bot, **shown}
+        made: Payload = {"id": self.snowflake(), "username": name, "bot": bot, **shown}
+        self.users[made["id"]] = made
+        return made
 
     def add_channel(self, name: str, *, kind: int = 0) -> str:
         key = self.snowflake()
@@ -77,7 +84,8 @@ class World:
 
     def answers(self, channel: str) -> list[Payload]:
         """The bot's messages in a channel, oldest first."""
-        return [one for one in self.messages[channel].values() if one["author"]["id"] == self.bot["id"]]
+        written = [one for one in self.messages[channel].values() if one["type"] in (0, 19)]
+        return [one for one in written if one["author"]["id"] == self.bot["id"]]
 
     def fail(self, fault: Fault, *, method: str = "POST", path: str = "/messages", times: int = 1) -> None:
         """The next `times` calls of this method whose path contains `path` meet a fault."""

@@ -1,0 +1,50 @@
+"""Asks Discord what a channel is, where the gateway has not told: after a RESUME in a new process nothing is known.
+
+One call per channel, once a message there may be for the bot; what it says is kept by the directory. Where Discord does
+not say, the channel counts as one without threads around it, in no other.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, cast
+
+from adapters.discord.api.rest import Rest
+from adapters.discord.incoming.directory import Directory
+from adapters.discord.payloads.fields import Payload
+from bot.errors import PlatformError
+
+log = logging.getLogger(__name__)
+
+CHANNEL: Final = "/channels/{channel_id}"
+WITHIN_S: Final = 5.0  # chosen: the messages of this channel wait so long, those of others do not
+FAILED_S: Final = 60.0  # chosen: so long a channel that could not be asked about is not asked about again
+FAILED_MAX: Final = 1_000
+
+
+class Lookup:
+    """Fills the directory's gaps. `clock` is monotonic."""
+
+    def __init__(self, rest: Rest, directory: Directory, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rest = rest
+        self._directory = directory
+        self._clock = clock
+        self._failed: OrderedDict[str, float] = OrderedDict()
+
+    async def learn(self, guild_id: str, channel: str) -> None:
+        """Let the directory know a channel of a server and, where it is a thread, its parent's id."""
+        guild = self._directory.guild(guild_id)
+        known = channel in guild.parents if channel in guild.threads else channel in guild.names
+        if known or self._failed.get(channel, 0.0) > self._clock():
+            return
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                found = cast(Payload, await self._rest.get(CHANNEL, channel_id=channel))
+            self._directory.learn({**found, "id": channel, "guild_id": guild_id})
+        except (PlatformError, TimeoutError, TypeError) as error:
+            log.info("channel_unknown", extra={"channel": channel, "error": type(error).__name__})
+            self._failed[channel] = self._clock() + FAILED_S
+            if len(self._failed) > FAILED_MAX:
+                self._failed.popitem(last=False)
