@@ -7,10 +7,11 @@ from typing import Any, cast
 from aiohttp import web
 
 from tests.fakes.discord.facts import CONTENT_FLAG, Payload, Refusal
+from tests.fakes.discord.servers import Servers
 from tests.fakes.discord.serving import Serving
 
 
-class Api(Serving):
+class Api(Servers, Serving):
     """The REST API."""
 
     def routes(self) -> list[tuple[str, str, Callable[[web.Request], Awaitable[Any]]]]:
@@ -38,8 +39,10 @@ class Api(Serving):
         return {**about, **rules, "flags": CONTENT_FLAG if self.content else 0}
 
     async def _gateway_bot(self, _: web.Request) -> Payload:
-        limit = {"total": 1000, "remaining": self.starts_left, "reset_after": 50, "max_concurrency": 1}
-        return {"url": self.gateway.url, "shards": 1, "session_start_limit": limit}
+        gateway = self.gateway
+        limit = {"total": gateway.starts_a_day, "remaining": max(0, self.starts_left - gateway.starts_today)}
+        limit |= {"reset_after": 50, "max_concurrency": gateway.max_concurrency}
+        return {"url": gateway.url, "shards": gateway.shards, "session_start_limit": limit}
 
     async def _get_channel(self, request: web.Request) -> Payload:
         return self._channel(request)
