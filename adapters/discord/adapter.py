@@ -18,8 +18,10 @@ from adapters.discord.gateway.connection import FRAME_MAX_S, WITHOUT_CONTENT, Ha
 from adapters.discord.gateway.gateway import PACES, Gateway
 from adapters.discord.gateway.progress import Hold
 from adapters.discord.gateway.shards import Paces, Plan
+from adapters.discord.gateway.talked import Talk
 from adapters.discord.incoming.directory import Directory
 from adapters.discord.incoming.intake import WAITING_MAX, Arrival, Intake
+from adapters.discord.incoming.recall import Recall
 from adapters.discord.payloads.parse import Around, answer_to, author, history, mention
 from adapters.discord.settings import DiscordSettings
 from adapters.discord.text.render import LIMITS, render
@@ -66,6 +68,7 @@ class DiscordPlatform:
         self._typing: dict[str, asyncio.Task[None]] = {}
         self._client = Client(settings.discord_api_url, heartbeat_timeout_s=2 * frame_max_s)
         self._rest = Rest(self._client)
+        self._recall = Recall(self._rest, self._directory)
         self._posting = Posting(self._rest, own_id=lambda: self._directory.own_id, pause=pause, now=now)
         self._gateway = Gateway(
             self._client,
@@ -237,10 +240,31 @@ class DiscordPlatform:
         return {event: _walled(event, handle) for event, handle in handlers.items()}
 
     def _message(self, data: Payload, hold: Hold) -> None:
-        found, submit = mention(data, self._around(data.get("guild_id"))), self._submit
+        if self._recall.lacks(data):
+            arrival = Arrival(f"discord:{data['id']}", take=partial(self._learned, data), done=hold())
+            self._intake.put(str(data["channel_id"]), arrival)
+            return
+        found, submit = self._understood(data), self._submit
         if found is not None and submit is not None:
-            channel = found.place.thread or found.place.channel
-            self._intake.put(channel, Arrival(found.event_id, take=partial(submit, found), done=hold()))
+            arrival = Arrival(found.event_id, take=partial(submit, found), done=hold())
+            self._intake.put(found.place.channel, arrival)
+
+    async def _learned(self, data: Payload) -> None:
+        await self._recall.learn(data)
+        found, submit = self._understood(data), self._submit
+        if found is not None and submit is not None:
+            await submit(found)
+
+    def _understood(self, data: Payload) -> Mention | None:
+        found = mention(data, self._around(data.get("guild_id")))
+        if found is not None:
+            self._gateway.talked(self._talk(found), addressed=found.addressed)
+        return found
+
+    def _talk(self, found: Mention) -> Talk:
+        channel, guild = found.place.channel, found.place.workspace
+        starter = self._directory.guild(guild).threads.get(channel, "") if found.place.thread else None
+        return Talk(channel, guild, starter)
 
 
 def _at_once(handle: Callable[[Payload], None]) -> Handle:

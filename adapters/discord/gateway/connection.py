@@ -70,15 +70,13 @@ class Room(Protocol):
 class Means:
     """What all connections of a process work with.
 
-    `missed` is told a shard, and since when (Unix seconds) its messages have not all been heard: a new session has
-    begun after another. Clocks, pauses and chance are parameters, so that tests are exact.
+    Clocks, pauses and chance are parameters, so that tests are exact.
     """
 
     client: Client
     starts: Starts
     handlers: Mapping[str, Handle]
     room: Room
-    missed: Callable[[Shard, float], None]
     pause: Callable[[float], Awaitable[None]]
     now: Callable[[], float]
     chance: Callable[[], float]
@@ -97,20 +95,39 @@ class Session:
     failures: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Messages that no session has delivered: since when (Unix seconds), and the servers that READY has named.
+
+    `guilds` is None where a session was resumed that has them missed from an earlier process. `read` is to be called
+    once all of them have been read in another way.
+    """
+
+    shard: Shard
+    since: float
+    guilds: tuple[str, ...] | None
+    read: Callable[[], None]
+
+
 class _NoRoom(Exception):
     """Frames were left unread for too long."""
 
 
 class Connection:
-    """One shard's connection, kept up for ever. `saved` is the session that an earlier process has left."""
+    """One shard's connection, kept up for ever. `saved` is the session that an earlier process has left.
 
-    def __init__(self, means: Means, shard: Shard, *, saved: Saved | None = None) -> None:
+    `missed` is called in the moment in which a session stands after something was missed.
+    """
+
+    def __init__(self, means: Means, shard: Shard, *, saved: Saved | None, missed: Callable[[Missed], None]) -> None:
         self.shard = shard
         self._means = means
+        self._missed = missed
         self._socket: Socket | None = None
         self._session: Session | None = None
         self._heard_at = means.now()
         self._missed_since: float | None = None
+        self._losses = 0
         self._failures = 0
         self._established_at: float | None = None
         if saved is not None:
@@ -135,11 +152,6 @@ class Connection:
             return None if since is None else Saved("", 0, "", 0, at=since, missed_since=since)
         at = session.progress.through_until(self._last_heard())
         return Saved(session.id, session.progress.safe, session.url, session.intents, at=at, missed_since=since)
-
-    def caught_up(self, since: float) -> None:
-        """All messages since then have been read; does nothing where more were missed meanwhile."""
-        if self._missed_since == since:
-            self._missed_since = None
 
     async def run(self) -> None:
         """Receive events until cancelled. Closes so that the session could be resumed."""
@@ -242,6 +254,8 @@ class Connection:
             return
         elif event == "RESUMED":
             self._established("gateway_resumed")
+            if self._losses == 0:  # only what an earlier process has left undone
+                self._tell_what_was_missed(None)
         session, handle = self._session, self._means.handlers.get(event)
         if handle is not None and session is not None:
             handle(data, lambda: session.progress.hold(number, at=self._means.now()))
@@ -251,9 +265,22 @@ class Connection:
         intents = self._means.client.wanted_intents
         url, progress = str(data["resume_gateway_url"]), Progress(seen=number)
         self._session = Session(str(data["session_id"]), url, intents, progress)
-        self._established("gateway_ready", servers=len(data.get("guilds", ())))
-        if self._missed_since is not None:
-            self._means.missed(self.shard, self._missed_since)
+        guilds = tuple(str(guild["id"]) for guild in data.get("guilds", ()))
+        self._established("gateway_ready", servers=len(guilds))
+        self._tell_what_was_missed(guilds)
+
+    def _tell_what_was_missed(self, guilds: tuple[str, ...] | None) -> None:
+        since = self._missed_since
+        if since is None:
+            return
+        self._losses += 1
+        number = self._losses
+
+        def read() -> None:
+            if number == self._losses:  # else more was missed meanwhile
+                self._missed_since = None
+
+        self._missed(Missed(self.shard, since, guilds, read))
 
     def _established(self, what: str, **more: int) -> None:
         """READY or RESUMED has come: the session works."""
@@ -287,7 +314,10 @@ class Connection:
     def _forget(self) -> None:
         """The session cannot be resumed: what comes until the next one stands has to be read afterwards."""
         session, self._session = self._session, None
-        if session is not None and self._missed_since is None:
+        if session is None:
+            return
+        self._losses += 1
+        if self._missed_since is None:
             self._missed_since = session.progress.through_until(self._last_heard())
 
 

@@ -5,13 +5,16 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from adapters.discord.api.client import Client
+from adapters.discord.api.client import Client, Payload
 from adapters.discord.api.rest import Rest
+from adapters.discord.gateway.catchup import CatchUp
 from adapters.discord.gateway.connection import FRAME_MAX_S, Handle, Means, Room
 from adapters.discord.gateway.leases import Leases
-from adapters.discord.gateway.sessions import Sessions, Shard
+from adapters.discord.gateway.progress import Hold
+from adapters.discord.gateway.sessions import Sessions
 from adapters.discord.gateway.shards import Paces, Plan, Shards
 from adapters.discord.gateway.starts import Starts
+from adapters.discord.gateway.talked import Talk, Talked
 from bot.services import Shared
 
 Pause = Callable[[float], Awaitable[None]]
@@ -47,6 +50,7 @@ class Gateway:
         self._now = now
         self._chance = chance
         self._shards: Shards | None = None
+        self._talked: Talked | None = None
 
     @property
     def connected(self) -> bool:
@@ -71,12 +75,20 @@ class Gateway:
             pause=self._pause,
             clock=time.monotonic,
         )
+        talked = self._talked = Talked(shared, application_id=application_id)
+        hear, described = self._handlers["MESSAGE_CREATE"], self._handlers["GUILD_CREATE"]
+        catch_up = CatchUp(self._rest, hear, talked, room=self._room, now=self._now, pause=self._pause)
+
+        def describe(guild: Payload, hold: Hold) -> None:
+            catch_up.describe(guild)
+            described(guild, hold)
+
+        handlers = {**self._handlers, "GUILD_CREATE": describe}
         means = Means(
             self._client,
             starts,
-            self._handlers,
+            handlers,
             self._room,
-            missed=self._missed,
             pause=self._pause,
             now=self._now,
             chance=self._chance,
@@ -84,7 +96,9 @@ class Gateway:
             room_max_s=paces.room_max_s,
         )
         sessions = Sessions(shared, application_id=application_id)
-        self._shards = Shards(means, sessions, plan=self._plan, leases=leases, drain=drain, paces=paces)
+        self._shards = Shards(
+            means, sessions, talked, catch_up, plan=self._plan, leases=leases, drain=drain, paces=paces
+        )
 
     async def run(self) -> None:
         """Receive events until cancelled. Raises ConfigError; see `Shards.run`."""
@@ -92,4 +106,7 @@ class Gateway:
             raise RuntimeError("listened to before it was opened")
         await self._shards.run()
 
-    def _missed(self, shard: Shard, since: float) -> None: ...
+    def talked(self, talk: Talk, *, addressed: bool) -> None:
+        """Remember where people talk with the bot; see `Talked.note`."""
+        if self._talked is not None:
+            self._talked.note(talk, addressed=addressed)

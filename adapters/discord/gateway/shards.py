@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from adapters.discord.gateway.connection import ROOM_MAX_S, Connection, Means
+from adapters.discord.gateway.catchup import CatchUp
+from adapters.discord.gateway.connection import ROOM_MAX_S, Connection, Means, Missed
 from adapters.discord.gateway.leases import LEASE_S, Leases
 from adapters.discord.gateway.sessions import Saved, Sessions, Shard
 from adapters.discord.gateway.starts import IDENTIFY_EVERY_S
+from adapters.discord.gateway.talked import Talked
 from bot.errors import ConfigError, PlatformError, StoreError
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,8 @@ class Shards:
         self,
         means: Means,
         sessions: Sessions,
+        talked: Talked,
+        catch_up: CatchUp,
         *,
         plan: Plan,
         leases: Leases | None,
@@ -77,6 +81,9 @@ class Shards:
     ) -> None:
         self._means = means
         self._sessions = sessions
+        self._talked = talked
+        self._catch_up = catch_up
+        self._reading: dict[Shard, asyncio.Task[None]] = {}
         self._plan = plan
         self._leases = leases
         self._drain = drain
@@ -165,7 +172,9 @@ class Shards:
 
     async def _serve(self, shard: Shard) -> None:
         """Listen to one shard until its lease is lost."""
-        connection = self._held[shard] = Connection(self._means, shard, saved=await self._found(shard))
+        saved = await self._found(shard)
+        self._describe_threads(shard)
+        connection = self._held[shard] = Connection(self._means, shard, saved=saved, missed=self._read)
         ends = [asyncio.create_task(connection.run(), name=f"discord connection {shard.id}")]
         if self._leases is not None:
             ends.append(asyncio.create_task(self._lost(shard, self._leases), name=f"discord lease {shard.id}"))
@@ -178,6 +187,7 @@ class Shards:
         for task in over:
             task.result()  # an error of ours is the listener's, not to be swallowed here
         log.warning("shard_lost", extra={"shard": shard.id})
+        self._stop_reading(shard)
         del self._held[shard]  # whoever has it now saves its session
         self._written.pop(shard, None)
 
@@ -189,9 +199,31 @@ class Shards:
                 if not await leases.keep(shard):
                     return
 
+    def _describe_threads(self, shard: Shard) -> None:
+        """A session that another process has begun describes nothing again: say which threads are known to be some."""
+        if handle := self._means.handlers.get("THREAD_CREATE"):
+            for described in filter(None, (talk.described() for talk in self._talked.of(shard))):
+                handle(described, lambda: lambda: None)
+
+    def _read(self, missed: Missed) -> None:
+        """Read afterwards what a shard has missed; a newer gap includes the one that is being read."""
+        self._stop_reading(missed.shard)
+        gap = self._catch_up.open(missed.shard, missed.since, guilds=missed.guilds)
+
+        async def read() -> None:
+            await self._catch_up.run(gap)
+            missed.read()
+
+        self._reading[missed.shard] = asyncio.create_task(read(), name=f"discord catch-up {missed.shard.id}")
+
+    def _stop_reading(self, shard: Shard) -> None:
+        if task := self._reading.pop(shard, None):
+            task.cancel()
+
     async def _found(self, shard: Shard) -> Saved | None:
         for _ in range(FIND_TRIES):
             try:
+                await self._talked.load(shard)
                 return await self._sessions.find(shard)
             except StoreError as error:
                 log.warning("session_unknown", extra={"shard": shard.id, "error": type(error).__name__})
@@ -212,9 +244,12 @@ class Shards:
             if saved is not None and saved != self._written.get(connection.shard):
                 await self._sessions.save(connection.shard, saved)
                 self._written[connection.shard] = saved
+            await self._talked.save(connection.shard)
 
     async def _hand_over(self) -> None:
         """What has arrived is taken first, so that as little as possible is replayed."""
+        for shard in list(self._reading):
+            self._stop_reading(shard)
         try:
             await self._drain()
             async with asyncio.timeout(HAND_OVER_MAX_S):

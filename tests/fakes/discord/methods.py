@@ -21,6 +21,7 @@ class Api(Servers, Serving):
             ("GET", "/applications/@me", self._application),
             ("GET", "/gateway/bot", self._gateway_bot),
             ("GET", "/channels/{c}", self._get_channel),
+            ("GET", "/guilds/{g}/roles", self.get_roles),
             ("GET", "/channels/{c}/messages", self._list),
             ("POST", "/channels/{c}/messages", self._create),
             ("GET", "/channels/{c}/messages/{m}", self._get),

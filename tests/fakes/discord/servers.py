@@ -1,5 +1,7 @@
 """Servers: which there are, on which shard, and how the gateway greets with them."""
 
+from aiohttp import web
+
 from tests.fakes.discord.facts import Payload
 from tests.fakes.discord.world import World
 
@@ -21,6 +23,14 @@ class Servers(World):
         number, count = shard
         return [key for key in self.guilds if (int(key) >> 22) % count == number]
 
+    def roles(self) -> list[Payload]:
+        """The roles of any server: the one that Discord makes for a bot."""
+        return [{"id": self.role, "name": "routernesia", "tags": {"bot_id": self.bot["id"]}}]
+
+    async def get_roles(self, _: web.Request) -> list[Payload]:
+        """What GET /guilds/{guild.id}/roles gives."""
+        return self.roles()
+
     def greeting(self, guild: str) -> Payload:
         """A server as GUILD_CREATE describes it."""
         inside = [
@@ -28,11 +38,10 @@ class Servers(World):
             for key, channel in self.channels.items()
             if channel.get("guild_id") == guild
         ]
-        role = {"id": self.role, "name": "routernesia", "tags": {"bot_id": self.bot["id"]}}
         return {
             "id": guild,
             "name": "a server",
-            "roles": [role],
+            "roles": self.roles(),
             "channels": [one for one in inside if "parent_id" not in one],
             "threads": [one for one in inside if "parent_id" in one],
         }
