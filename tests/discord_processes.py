@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from adapters.discord.adapter import DiscordPlatform
 from adapters.discord.gateway.shards import Paces
 from adapters.discord.settings import DiscordSettings
+from bot.events import Mention
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_bot import Heard
 from tests.fakes.services import FakeServices
@@ -23,6 +24,20 @@ from tests.mentions import only_mentions
 
 PACES = Paces(poll_s=0.02, save_every_s=0.05, identify_every_s=0.01)
 """In haste, but with leases that no slow machine lets lapse."""
+
+
+class Once(Heard):
+    """A `submit` that takes each event once, as the inbox does; `repeated` counts the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.repeated = 0
+
+    async def submit(self, mention: Mention) -> None:
+        if mention.message_id in self.ids:
+            self.repeated += 1
+            return
+        await super().submit(mention)
 
 
 @dataclass(slots=True)

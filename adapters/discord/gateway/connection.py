@@ -170,8 +170,8 @@ class Connection:
             self._missed_since = saved.at if saved.missed_since is None else saved.missed_since
 
     def _last_heard(self) -> float:
-        """When a frame came last, in Unix seconds."""
-        if self._socket is not None and self._socket.last_frame_at is not None:
+        """When a frame of a session that stands came last, in Unix seconds; a refusal is no news of anything."""
+        if self._established_at is not None and self._socket is not None and self._socket.last_frame_at is not None:
             self._heard_at = self._means.now() - self._socket.silent_s
         return self._heard_at
 

@@ -1,8 +1,8 @@
-"""Where a message stands, asked of Discord where the gateway has not told: after a session was resumed by another process.
+"""Where a message stands, asked of Discord where the gateway has not told.
 
-A resumed session does not describe servers again. Whether a channel is a thread decides which conversation a message
-belongs to, and the bot's own role whether it is meant; so both are asked for, once for each channel, and only where a
-message may be for the bot. What the gateway tells later replaces it.
+A session that another process has begun does not describe servers again to the one that resumes it. Whether a channel
+is a thread decides which conversation a message belongs to, and the bot's own role whether it is meant; so both are
+asked for, once for each channel, and only where a message may be for the bot. What the gateway tells later replaces it.
 """
 
 import logging
@@ -40,8 +40,9 @@ class Recall:
         """Ask for the channel, and for the roles where one is mentioned. A failure leaves the place as unknown."""
         guild_id, channel_id = str(message["guild_id"]), str(message["channel_id"])
         try:
-            channel = cast(Payload, await self._rest.get("/channels/{channel_id}", channel_id=channel_id))
-            self._handlers["CHANNEL_CREATE"]({**channel, "guild_id": guild_id})
+            if channel_id not in self._directory.guild(guild_id).names:  # by the message before this one
+                channel = cast(Payload, await self._rest.get("/channels/{channel_id}", channel_id=channel_id))
+                self._handlers["CHANNEL_CREATE"]({**channel, "guild_id": guild_id})
             if message.get("mention_roles") and self._directory.guild(guild_id).own_role is None:
                 roles = cast(list[Payload], await self._rest.get("/guilds/{guild_id}/roles", guild_id=guild_id))
                 for role in roles:
