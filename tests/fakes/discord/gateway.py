@@ -92,6 +92,7 @@ class FakeGateway:
         self.max_concurrency = 1
         self.starts_a_day = 1000
         self.skipped_s = 0.0
+        self.beats = 0
         self.dumb = 0
         self.refuse_identify: int | None = None
         self.resume_url: str | None = None
@@ -184,6 +185,7 @@ class FakeGateway:
         if socket.zombie:
             return
         if frame["op"] == 1:
+            self.beats += 1
             for session in self.sessions.values():
                 if session.socket is socket:
                     session.acknowledge(frame["d"])
