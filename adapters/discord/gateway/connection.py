@@ -116,13 +116,22 @@ class _NoRoom(Exception):
 class Connection:
     """One shard's connection, kept up for ever. `saved` is the session that an earlier process has left.
 
-    `missed` is called in the moment in which a session stands after something was missed.
+    `stands` is called whenever a session stands, `missed` in that moment where something was missed before.
     """
 
-    def __init__(self, means: Means, shard: Shard, *, saved: Saved | None, missed: Callable[[Missed], None]) -> None:
+    def __init__(
+        self,
+        means: Means,
+        shard: Shard,
+        *,
+        saved: Saved | None,
+        missed: Callable[[Missed], None],
+        stands: Callable[[], None],
+    ) -> None:
         self.shard = shard
         self._means = means
         self._missed = missed
+        self._stands = stands
         self._socket: Socket | None = None
         self._session: Session | None = None
         self._heard_at = means.now()
@@ -288,6 +297,7 @@ class Connection:
         if self._session is not None:
             self._session.failures = 0
         log.info(what, extra={"shard": self.shard.id, **more})
+        self._stands()
 
     def _lost(self, *, resume: bool) -> float | None:
         code = None if self._socket is None else self._socket.socket.close_code

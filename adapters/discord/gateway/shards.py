@@ -92,6 +92,7 @@ class Shards:
         self._held: dict[Shard, Connection | None] = {}
         self._written: dict[Shard, Saved] = {}
         self._asked_at: float | None = None
+        self._news = asyncio.Event()
 
     @property
     def connected(self) -> bool:
@@ -174,7 +175,9 @@ class Shards:
         """Listen to one shard until its lease is lost."""
         saved = await self._found(shard)
         self._describe_threads(shard)
-        connection = self._held[shard] = Connection(self._means, shard, saved=saved, missed=self._read)
+        connection = self._held[shard] = Connection(
+            self._means, shard, saved=saved, missed=self._read, stands=self._news.set
+        )
         ends = [asyncio.create_task(connection.run(), name=f"discord connection {shard.id}")]
         if self._leases is not None:
             ends.append(asyncio.create_task(self._lost(shard, self._leases), name=f"discord lease {shard.id}"))
@@ -231,8 +234,11 @@ class Shards:
         return None
 
     async def _save_often(self) -> None:
+        """Save what has changed every few seconds, and a new session at once."""
         while True:
-            await self._sleep(self._paces.save_every_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), self._paces.save_every_s)
+            self._news.clear()
             try:
                 await self._save()
             except StoreError as error:
