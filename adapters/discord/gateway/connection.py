@@ -17,9 +17,10 @@ import discord
 from discord.gateway import ReconnectWebSocket
 
 from adapters.discord.api.client import Client, Payload, Socket, abandon
-from adapters.discord.gateway.progress import Hold, Progress
+from adapters.discord.gateway.progress import Hold
 from adapters.discord.gateway.sessions import Saved, Shard
 from adapters.discord.gateway.starts import Starts
+from adapters.discord.gateway.succession import Missed, Succession
 
 log = logging.getLogger(__name__)
 
@@ -84,31 +85,6 @@ class Means:
     room_max_s: float = ROOM_MAX_S
 
 
-@dataclass(slots=True)
-class Session:
-    """A gateway session that may be resumed, and how often that failed."""
-
-    id: str
-    url: str
-    intents: int
-    progress: Progress
-    failures: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """Messages that no session has delivered: since when (Unix seconds), and the servers that READY has named.
-
-    `guilds` is None where a session was resumed that has them missed from an earlier process. `read` is to be called
-    once all of them have been read in another way.
-    """
-
-    shard: Shard
-    since: float
-    guilds: tuple[str, ...] | None
-    read: Callable[[], None]
-
-
 class _NoRoom(Exception):
     """Frames were left unread for too long."""
 
@@ -130,17 +106,13 @@ class Connection:
     ) -> None:
         self.shard = shard
         self._means = means
-        self._missed = missed
         self._stands = stands
         self._socket: Socket | None = None
-        self._session: Session | None = None
-        self._heard_at = means.now()
-        self._missed_since: float | None = None
-        self._losses = 0
         self._failures = 0
         self._established_at: float | None = None
-        if saved is not None:
-            self._take_up(saved)
+        self._sessions = Succession(
+            shard, saved=saved, intents=means.client.wanted_intents, now=means.now(), missed=missed
+        )
 
     @property
     def connected(self) -> bool:
@@ -156,11 +128,8 @@ class Connection:
     @property
     def saved(self) -> Saved | None:
         """What another process needs to go on here; None before the first session."""
-        session, since = self._session, self._missed_since
-        if session is None:
-            return None if since is None else Saved("", 0, "", 0, at=since, missed_since=since)
-        at = session.progress.through_until(self._last_heard())
-        return Saved(session.id, session.progress.safe, session.url, session.intents, at=at, missed_since=since)
+        self._note_heard()
+        return self._sessions.saved
 
     async def run(self) -> None:
         """Receive events until cancelled. Closes so that the session could be resumed."""
@@ -170,19 +139,10 @@ class Connection:
             self._failures = 1 if stable else self._failures + 1
             await self._means.pause(self._backoff_s() if pause_s is None else pause_s)
 
-    def _take_up(self, saved: Saved) -> None:
-        self._missed_since = saved.missed_since
-        if saved.id and saved.intents == self._means.client.wanted_intents:
-            self._session = Session(saved.id, saved.url, saved.intents, Progress(seen=saved.sequence))
-            self._heard_at = saved.at
-        else:  # a session keeps the intents of its IDENTIFY
-            self._missed_since = saved.at if saved.missed_since is None else saved.missed_since
-
-    def _last_heard(self) -> float:
-        """When a frame of a session that stands came last, in Unix seconds; a refusal is no news of anything."""
+    def _note_heard(self) -> None:
+        """Only a session that stands counts; a refusal is no news of anything."""
         if self._established_at is not None and self._socket is not None and self._socket.last_frame_at is not None:
-            self._heard_at = self._means.now() - self._socket.silent_s
-        return self._heard_at
+            self._sessions.heard_at = self._means.now() - self._socket.silent_s
 
     def _lived_s(self) -> float:
         since, self._established_at = self._established_at, None
@@ -212,12 +172,12 @@ class Connection:
             return self._lost(resume=True)
         finally:
             if self._socket is not None:
-                self._last_heard()
+                self._note_heard()
                 socket, self._socket = self._socket, None
                 await abandon(socket)
 
     async def _connect(self) -> Socket:
-        session, means, shard = self._session, self._means, (self.shard.id, self.shard.count)
+        session, means, shard = self._sessions.current, self._means, (self.shard.id, self.shard.count)
         if session is None:
             url = await means.starts.granted(self.shard)
         elif session.failures >= RESUME_TRIES:
@@ -249,60 +209,36 @@ class Connection:
             raise _NoRoom from None
 
     def _acknowledged(self) -> int | None:
-        return self._session.progress.safe if self._session else None
+        return self._sessions.current.progress.safe if self._sessions.current else None
 
     def _dispatch(self, event: str, data: Payload) -> None:
         """Every event of the connection; `sequence` is its number as long as this runs."""
         socket = self._socket
         if socket is None or socket.sequence is None:
             return
-        number = socket.sequence
+        number, means = socket.sequence, self._means
         if event == "READY":
-            self._ready(data, number=number)
-        elif self._session is None or not self._session.progress.arrived(number):
+            self._established("gateway_ready", servers=len(data.get("guilds", ())))
+            self._sessions.begin(data, number=number, intents=means.client.wanted_intents)
+        elif self._sessions.current is None or not self._sessions.current.progress.arrived(number):
             return
         elif event == "RESUMED":
             self._established("gateway_resumed")
-            if self._losses == 0:  # only what an earlier process has left undone
-                self._tell_what_was_missed(None)
-        session, handle = self._session, self._means.handlers.get(event)
+            self._sessions.resumed()
+        session, handle = self._sessions.current, means.handlers.get(event)
         if handle is not None and session is not None:
-            handle(data, lambda: session.progress.hold(number, at=self._means.now()))
-
-    def _ready(self, data: Payload, *, number: int) -> None:
-        """A new session. What happened between the one before and this one, nobody will send."""
-        intents = self._means.client.wanted_intents
-        url, progress = str(data["resume_gateway_url"]), Progress(seen=number)
-        self._session = Session(str(data["session_id"]), url, intents, progress)
-        guilds = tuple(str(guild["id"]) for guild in data.get("guilds", ()))
-        self._established("gateway_ready", servers=len(guilds))
-        self._tell_what_was_missed(guilds)
-
-    def _tell_what_was_missed(self, guilds: tuple[str, ...] | None) -> None:
-        since = self._missed_since
-        if since is None:
-            return
-        self._losses += 1
-        number = self._losses
-
-        def read() -> None:
-            if number == self._losses:  # else more was missed meanwhile
-                self._missed_since = None
-
-        self._missed(Missed(self.shard, since, guilds, read))
+            handle(data, lambda: session.progress.hold(number, at=means.now()))
 
     def _established(self, what: str, **more: int) -> None:
         """READY or RESUMED has come: the session works."""
         self._established_at = asyncio.get_running_loop().time()
-        if self._session is not None:
-            self._session.failures = 0
         log.info(what, extra={"shard": self.shard.id, **more})
         self._stands()
 
     def _lost(self, *, resume: bool) -> float | None:
         code = None if self._socket is None else self._socket.socket.close_code
         log.info("gateway_lost", extra={"shard": self.shard.id, "resume": resume, "close_code": code})
-        session = self._session
+        session = self._sessions.current
         if not resume or code in NEW_SESSION or (session and session.failures >= 2 * RESUME_TRIES):
             self._forget()
         # Discord asks for 1-5 s before the IDENTIFY that follows an invalidated session.
@@ -322,13 +258,8 @@ class Connection:
         return self._lost(resume=True)
 
     def _forget(self) -> None:
-        """The session cannot be resumed: what comes until the next one stands has to be read afterwards."""
-        session, self._session = self._session, None
-        if session is None:
-            return
-        self._losses += 1
-        if self._missed_since is None:
-            self._missed_since = session.progress.through_until(self._last_heard())
+        self._note_heard()
+        self._sessions.end()
 
 
 WITHOUT_CONTENT = (

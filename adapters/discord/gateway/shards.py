@@ -11,10 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from adapters.discord.gateway.catchup import CatchUp
-from adapters.discord.gateway.connection import ROOM_MAX_S, Connection, Means, Missed
+from adapters.discord.gateway.connection import ROOM_MAX_S, Connection, Means
 from adapters.discord.gateway.leases import LEASE_S, Leases
 from adapters.discord.gateway.sessions import Saved, Sessions, Shard
 from adapters.discord.gateway.starts import IDENTIFY_EVERY_S
+from adapters.discord.gateway.succession import Missed
 from adapters.discord.gateway.talked import Talked
 from bot.errors import ConfigError, PlatformError, StoreError
 
