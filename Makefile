@@ -1,6 +1,6 @@
 # Everything here works on a machine that has only Python 3.11+, pip and make.
 .DEFAULT_GOAL := help
-.PHONY: help run test check chart-check format lock bench chaos clean
+.PHONY: help run test check chart-check format lock bench chaos rolling clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -54,9 +54,14 @@ lock: $(BIN)/uv ## Renew the lock files from pyproject.toml
 
 bench: .venv/dev.stamp ## Measure speed against a lean reference client
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.gateway
 
 chaos: .venv/dev.stamp ## Kill processes for a while and count what was lost
 	$(BIN)/python -m tests.chaos
+
+rolling: .venv/dev.stamp ## Replace processes for a while and count what was lost
+	$(BIN)/python -m tests.chaos.rolling
+	$(BIN)/python -m tests.chaos.rolling --refuse
 
 clean: ## Remove what the other targets made
 	rm -rf .venv .tools .coverage* .hypothesis .pytest_cache .ruff_cache .import_linter_cache dist

@@ -65,6 +65,13 @@ class Shared(Protocol):
         """Set the value only where nothing stands; True when it was set."""
         ...
 
+    async def keep(self, name: str, value: str, *, tenant: str, ttl_s: float) -> bool:
+        """Let the value stand for another `ttl_s` seconds where it still is this one; False where it is not.
+
+        With 0 it ends: only who put it ends it. Raises Unreadable where what stands there cannot be opened.
+        """
+        ...
+
     async def take(self, name: str, *, tenant: str) -> str | None:
         """The value, which is deleted in the same step: of several takers one gets it. None where none stands.
 

@@ -57,6 +57,12 @@ redis.call('SET', KEYS[2], 1, 'PX', ARGV[2])
 return 1
 """
 
+# Invariant: only who put a value makes it last longer, or end; what another one put there meanwhile stays as it is.
+EXTEND: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+
 LOCK: Final = """
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 return redis.call('GET', KEYS[1]) == ARGV[1] and 1 or 0
@@ -105,8 +111,8 @@ class RedisShared:
     def __init__(self, redis: Redis, *, seal: Seal) -> None:
         self._redis = redis
         self._seal = seal
-        self._add, self._take, self._lock, self._unlock, self._spend = (
-            redis.register_script(source) for source in (ADD, TAKE, LOCK, UNLOCK, SPEND)
+        self._add, self._extend, self._take, self._lock, self._unlock, self._spend = (
+            redis.register_script(source) for source in (ADD, EXTEND, TAKE, LOCK, UNLOCK, SPEND)
         )
 
     async def get(self, name: str, *, tenant: str) -> str | None:
@@ -127,6 +133,14 @@ class RedisShared:
         sealed = self._sealed(name, value, tenant=tenant)
         keys = [store.shared_key(name), _call_key()]
         return bool(await self._call(self._add, "add a shared value", keys, sealed, _millis(ttl_s), CALL_TTL_MS))
+
+    async def keep(self, name: str, value: str, *, tenant: str, ttl_s: float) -> bool:
+        """See `Shared.keep`. The script compares what was read: a sealed value never looks the same twice."""
+        raw = await self._raw(name)
+        if raw is None or self._opened(name, raw, tenant=tenant) != value:
+            return False
+        keys = [store.shared_key(name)]
+        return bool(await self._call(self._extend, "keep a shared value", keys, _bytes(raw), _millis(ttl_s)))
 
     async def take(self, name: str, *, tenant: str) -> str | None:
         """See `Shared.take`."""

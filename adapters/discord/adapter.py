@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import cast
 
 import discord
@@ -13,10 +14,14 @@ import discord
 from adapters.discord.answers.posting import MESSAGE, Posting, channel_of
 from adapters.discord.api.client import CONTENT_FLAGS, Client, Payload
 from adapters.discord.api.rest import Rest
-from adapters.discord.gateway.connection import FRAME_MAX_S, WITHOUT_CONTENT, Gateway
+from adapters.discord.gateway.connection import FRAME_MAX_S, WITHOUT_CONTENT, Handle
+from adapters.discord.gateway.gateway import PACES, Gateway
+from adapters.discord.gateway.progress import Hold
+from adapters.discord.gateway.shards import Paces, Plan
+from adapters.discord.gateway.talked import Talk
 from adapters.discord.incoming.access import Access
 from adapters.discord.incoming.directory import Directory
-from adapters.discord.incoming.hearing import Hearing, Rules
+from adapters.discord.incoming.hearing import Done, Hearing, Rules
 from adapters.discord.incoming.intake import WAITING_MAX, Intake
 from adapters.discord.incoming.lines import Lines
 from adapters.discord.incoming.lookup import Lookup
@@ -36,12 +41,12 @@ TYPING = "/channels/{channel_id}/typing"
 TYPING_MAX_S = 4.0
 """A typing call that hangs must not arrive after the answer; it shows for 10 s (Trigger Typing Indicator)."""
 
-DRAIN_MAX_S = 5.0
-"""How long a stopping listener waits for what it has received to be taken."""
+DRAIN_MAX_S = 3.0
+"""How long a stopping listener waits for what it has received to be taken; the next one is sent the rest again."""
 
 
 class DiscordPlatform:
-    """Discord, spoken by one shard and as many writers as there are processes."""
+    """Discord, heard by the shards of this process and spoken by as many writers as there are processes."""
 
     def __init__(
         self,
@@ -50,6 +55,7 @@ class DiscordPlatform:
         frame_max_s: float = FRAME_MAX_S,
         waiting_max: int = WAITING_MAX,
         drain_max_s: float = DRAIN_MAX_S,
+        paces: Paces = PACES,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
@@ -61,14 +67,25 @@ class DiscordPlatform:
         self._submit: Submit | None = None
         self._intake = Intake(waiting_max=waiting_max, pause=pause, chance=chance)
         self._typing: dict[str, asyncio.Task[None]] = {}
-        self._client = Client(settings.discord_api_url, self._handlers(), heartbeat_timeout_s=2 * frame_max_s)
+        self._client = Client(settings.discord_api_url, heartbeat_timeout_s=2 * frame_max_s)
         self._rest = Rest(self._client)
         self._posting = Posting(self._rest, own_id=lambda: self._directory.own_id, pause=pause, now=now)
         self._marks = Marks(lambda: self._services.shared if self._services else None)
         self._lines = Lines(self._rest, self._marks)
         self._reading = Reading(self._rest, self._directory, sees_all=lambda: self._client.wants_content)
         self._hearing = self._heard(now)
-        self._gateway = Gateway(self._client, self._rest, frame_max_s=frame_max_s, pause=pause, chance=chance)
+        self._gateway = Gateway(
+            self._client,
+            self._rest,
+            handlers=self._handlers(),
+            room=self._intake,
+            plan=Plan(settings.shard_count, settings.shard_ids),
+            paces=paces,
+            frame_max_s=frame_max_s,
+            pause=pause,
+            now=now,
+            chance=chance,
+        )
 
     def use(self, services: Services) -> None:
         """Share state with the other processes of the bot. Called before `open`."""
@@ -85,8 +102,16 @@ class DiscordPlatform:
 
     @property
     def connected(self) -> bool:
-        """Whether the gateway's socket is open and was heard of within 90 s."""
+        """Whether the socket of each shard held here is open and was heard of within 90 s.
+
+        A process that holds no shard stands by for others: it counts as connected while it can ask for one.
+        """
         return self._gateway.connected
+
+    @property
+    def last_heard_s(self) -> float | None:
+        """Seconds since the last frame, of the shard that is silent for longest; None while none is held here."""
+        return self._gateway.last_heard_s
 
     @property
     def user_id(self) -> str:
@@ -115,14 +140,21 @@ class DiscordPlatform:
         self._client.want_content(granted)
         if not granted:
             log.info("message_content_missing", extra={"without_it": WITHOUT_CONTENT})
+        self._gateway.open(
+            application_id=str(application["id"]),
+            shared=self._services.shared if self._services else None,
+            drain=partial(self._intake.drain, limit_s=self._drain_max_s),
+        )
 
     async def listen(self, submit: Submit) -> None:
-        """Receive until cancelled. What has arrived by then is still taken, within `drain_max_s`."""
+        """Receive until cancelled. What has arrived by then is still taken, within `drain_max_s`.
+
+        Raises ConfigError where the settings name shards that do not exist.
+        """
         self._submit = submit
         try:
             await self._gateway.run()
         finally:
-            await self._intake.drain(limit_s=self._drain_max_s)
             self._submit = None
 
     async def post(
@@ -196,39 +228,51 @@ class DiscordPlatform:
             lines=self._lines,
             services=lambda: self._services,
             submit=lambda: self._submit,
+            talked=self._talked,
             now=now,
         )
 
-    def _handlers(self) -> dict[str, Callable[[Payload], None]]:
-        handlers = self._directory.handlers()
-        learn_servers = handlers["READY"]
-
-        def ready(data: Payload) -> None:
-            self._gateway.established()
-            learn_servers(data)
-            log.info("gateway_ready", extra={"servers": len(data.get("guilds", ()))})
-
-        def resumed(_: Payload) -> None:
-            self._gateway.established()
-            log.info("gateway_resumed")
-
+    def _handlers(self) -> dict[str, Handle]:
+        handlers: dict[str, Handle] = {event: _at_once(handle) for event, handle in self._directory.handlers().items()}
+        hearing = self._hearing
         handlers |= {
-            "READY": ready,
-            "RESUMED": resumed,
-            "MESSAGE_CREATE": lambda data: self._hearing.created(data),
-            "MESSAGE_UPDATE": lambda data: self._hearing.updated(data),
-            "MESSAGE_DELETE": lambda data: self._hearing.deleted(data),
-            "MESSAGE_DELETE_BULK": lambda data: self._hearing.deleted(data),
+            "MESSAGE_CREATE": _until_done(hearing.created),
+            "MESSAGE_UPDATE": _until_done(hearing.updated),
+            "MESSAGE_DELETE": _until_done(hearing.deleted),
+            "MESSAGE_DELETE_BULK": _until_done(hearing.deleted),
         }
         return {event: _walled(event, handle) for event, handle in handlers.items()}
 
+    def _talked(self, found: Mention) -> None:
+        channel, guild = found.place.channel, found.place.workspace
+        starter = self._directory.guild(guild).threads.get(channel, "") if found.place.thread else None
+        self._gateway.talked(Talk(channel, guild, starter), addressed=found.addressed)
 
-def _walled(event: str, handle: Callable[[Payload], None]) -> Callable[[Payload], None]:
+
+def _at_once(handle: Callable[[Payload], None]) -> Handle:
+    """A handler whose event is through when it returns."""
+
+    def handled(data: Payload, _: Hold) -> None:
+        handle(data)
+
+    return handled
+
+
+def _until_done(handle: Callable[[Payload, Done], None]) -> Handle:
+    """A handler whose event is through when it says so."""
+
+    def handled(data: Payload, hold: Hold) -> None:
+        handle(data, hold())
+
+    return handled
+
+
+def _walled(event: str, handle: Handle) -> Handle:
     """A handler that cannot take the connection down with it."""
 
-    def walled(data: Payload) -> None:
+    def walled(data: Payload, hold: Hold) -> None:
         try:
-            handle(data)
+            handle(data, hold)
         except Exception as error:  # noqa: BLE001 -- wall: one odd event must not end the connection
             log.error("event_not_understood", extra={"type": event, "error": type(error).__name__})
 

@@ -1,14 +1,22 @@
 """What an operator sets for Discord."""
 
+import re
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapters.discord.forms import ChannelIds, FreeChannelIds, GuildIds, RoleIds, Threads, UserIds
 
 API_URL = "https://discord.com/api/v10"
 """Discord's public REST API; version 10 is the newest (developer docs, read November 2026)."""
+
+
+SHARDS_MAX = 10_000
+"""Chosen: far more than the largest bots have."""
+
+_SHARD_IDS = re.compile(r"\s*(?:\d+\s*(?:-\s*\d+\s*)?(?:,\s*\d+\s*(?:-\s*\d+\s*)?)*)?")
 
 
 class DiscordSettings(BaseSettings):
@@ -48,6 +56,22 @@ class DiscordSettings(BaseSettings):
     discord_allow_bots: bool = False
     """Whether other bots may mention it, at most 10 times a minute each. Webhooks never may."""
 
+    discord_shard_count: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """How many shards the bot has, in all processes together; `auto`: as many as Discord advises at the start."""
+
+    discord_shard_ids: str = ""
+    """The shards that this process may listen to, like `0,2` or `0-3`. Empty: all, shared out among the processes."""
+
+    @property
+    def shard_count(self) -> int | None:
+        """The set number of shards; None for as many as Discord advises."""
+        return None if self.discord_shard_count == "auto" else self.discord_shard_count
+
+    @property
+    def shard_ids(self) -> tuple[int, ...] | None:
+        """The shards that are set for this process, ascending; None for all."""
+        return _numbers(self.discord_shard_ids) or None
+
     @property
     def enabled(self) -> bool:
         """Whether a token is set."""
@@ -63,6 +87,28 @@ class DiscordSettings(BaseSettings):
             raise ValueError("DISCORD_TOKEN must be the bare bot token, in one piece and without 'Bot ' before it.")
         return SecretStr(token)
 
+    @field_validator("discord_shard_count", mode="before")
+    @classmethod
+    def _may_be_empty(cls, value: object) -> object:
+        return (value.strip().lower() or "auto") if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _names_shards_that_exist(self) -> Self:
+        count, ids = self.shard_count, self.shard_ids or ()
+        if count is not None and any(one >= count for one in ids):
+            raise ValueError(
+                "DISCORD_SHARD_IDS names a shard that does not exist: they go from 0 to DISCORD_SHARD_COUNT - 1."
+            )
+        return self
+
+    @field_validator("discord_shard_ids")
+    @classmethod
+    def _is_a_list_of_numbers(cls, value: str) -> str:
+        if not _SHARD_IDS.fullmatch(value):
+            raise ValueError("DISCORD_SHARD_IDS must be numbers with commas between, or a range: 0,2 or 0-3.")
+        _numbers(value)
+        return value
+
     @field_validator("discord_api_url")
     @classmethod
     def _is_a_web_address(cls, value: str) -> str:
@@ -72,3 +118,17 @@ class DiscordSettings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
             raise ValueError("DISCORD_API_URL must be an http(s) address like https://discord.com/api/v10.")
         return url
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """The numbers of a list like `0,2-4`. Raises ValueError where a range is empty or absurdly long."""
+    found: set[int] = set()
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        first, _, last = part.partition("-")
+        begin, end = int(first), int(last or first)
+        if not begin <= end < SHARDS_MAX:
+            raise ValueError(
+                "DISCORD_SHARD_IDS holds a range that ends before it begins, or numbers beyond all shards."
+            )
+        found |= set(range(begin, end + 1))
+    return tuple(sorted(found))

@@ -1,7 +1,7 @@
 """The real adapter joined to the fake Discord: opened, listening, and remembering what it was given."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -48,14 +48,21 @@ async def no_pause(_: float) -> None:
     await asyncio.sleep(0)
 
 
-def _at_once(options: dict[str, Any]) -> dict[str, Any]:
-    return {"pause": no_pause} | options
+def _at_once(discord: FakeDiscord, options: dict[str, Any]) -> dict[str, Any]:
+    """Pauses take no time here, and on the gateway's clock the time that they are asked for."""
+    asked: Callable[[float], Awaitable[None]] = options.get("pause", no_pause)
+
+    async def pause(pause_s: float) -> None:
+        discord.gateway.skipped_s += pause_s
+        await asked(pause_s)
+
+    return options | {"pause": pause}
 
 
 @asynccontextmanager
 async def writing(discord: FakeDiscord, **options: Any) -> AsyncGenerator[DiscordPlatform]:
     """An opened platform that does not listen."""
-    platform = DiscordPlatform(settings(discord), **_at_once(options))
+    platform = DiscordPlatform(settings(discord), **_at_once(discord, options))
     await platform.open()
     try:
         yield platform

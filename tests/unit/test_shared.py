@@ -388,3 +388,34 @@ async def test_a_budget_that_was_made_smaller_binds_at_once(redis: Redis, shared
         assert await shared.spend("a", per_minute=1, burst=20) == 0.0
     wait = await shared.spend("a", per_minute=60, burst=2)
     assert 0 < wait <= math.ceil(60 / 60)
+
+
+async def test_a_value_is_kept_and_ended_only_by_who_put_it(redis: Redis, shared: Shared):
+    assert await shared.add("lease", "ours", tenant="", ttl_s=5)
+    assert not await shared.keep("lease", "theirs", tenant="", ttl_s=LONG_S)
+    assert await redis.ttl(store.shared_key("lease")) <= 5
+    assert await shared.keep("lease", "ours", tenant="", ttl_s=LONG_S)
+    assert await redis.ttl(store.shared_key("lease")) > 5
+    assert not await shared.keep("lease", "theirs", tenant="", ttl_s=0)
+    assert await shared.get("lease", tenant="") == "ours"
+    assert await shared.keep("lease", "ours", tenant="", ttl_s=0)
+    async with asyncio.timeout(5):
+        while await shared.get("lease", tenant="") is not None:  # noqa: ASYNC110 -- it ends by the server's clock
+            await asyncio.sleep(0.005)
+    assert not await shared.keep("lease", "ours", tenant="", ttl_s=LONG_S)
+
+
+async def test_a_value_that_changes_while_it_is_kept_is_not_kept(redis: Redis, monkeypatch: pytest.MonkeyPatch):
+    ours = RedisShared(redis, seal=Seal([OLD]))
+    await ours.put("lease", "ours", tenant="", ttl_s=5)
+    read = ours._raw  # pyright: ignore[reportPrivateUsage] - the only place between its two steps
+
+    async def read_and_then_it_changes(name: str) -> str | None:
+        raw = await read(name)
+        monkeypatch.undo()
+        await ours.put(name, "theirs", tenant="", ttl_s=5)
+        return raw
+
+    monkeypatch.setattr(ours, "_raw", read_and_then_it_changes)
+    assert not await ours.keep("lease", "ours", tenant="", ttl_s=LONG_S)
+    assert await redis.ttl(store.shared_key("lease")) <= 5

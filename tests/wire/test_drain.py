@@ -27,18 +27,21 @@ WORDS = " ".join(f"w{number:03}" for number in range(150)) + "."
 
 async def _ready(bot: Started, outside: Services) -> None:
     links = len(outside.slack.entries("socket", "open"))
-    identified = len(outside.discord.entries("identify"))
     await until(
         lambda: (
             not bot.running
             or (
                 len(outside.slack.entries("socket", "open")) > links
-                and len(outside.discord.entries("identify")) > identified
+                and (_hears_discord(bot) or bot.events("gateway_standby"))  # one of two processes listens
                 and outside.discord.gateway.live
             )
         ),
         within_s=START_WITHIN_S,
     )
+
+
+def _hears_discord(bot: Started) -> bool:
+    return bool(bot.events("gateway_ready") or bot.events("gateway_resumed"))
 
 
 async def _ask(outside: Services, number: int = AT_ONCE) -> list[str]:

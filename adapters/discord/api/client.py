@@ -3,11 +3,12 @@
 discord.py builds objects and caches for every event; this bot needs neither, so only the events it names are
 decoded, in the order they arrive, as the dictionaries Discord sent. Nothing here is global: two clients with
 different addresses live in one process without touching `Route.BASE` or `DEFAULT_GATEWAY`.
-Written against discord.py 2.7.1, which is pinned: it uses three of its protected names.
+Written against discord.py 2.7.1, which is pinned: it uses a few of its protected names.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 import aiohttp
@@ -19,8 +20,8 @@ from discord.http import HTTPClient, Route
 Payload = Mapping[str, Any]
 """A JSON object as Discord sent it. Its fields are read where `parse` and `directory` name them."""
 
-Handlers = Mapping[str, Callable[[Payload], None]]
-"""What to do with which gateway event. A handler must neither block nor raise."""
+Dispatch = Callable[[str, Payload], None]
+"""Takes every event of one connection, by its name. It must neither block nor raise."""
 
 ATTEMPT_MAX_S = 10.0
 """Longest wait for one HTTP response. Chosen: Discord answers in 0.1-0.5 s; aiohttp's own 300 s would be silence."""
@@ -44,15 +45,51 @@ class _Http(HTTPClient):
         return await super().request(route, **kwargs)
 
 
+class _Parsers(dict[str, Callable[[Payload], None]]):
+    """discord.py looks up by its name who parses an event; here that is always the same function."""
+
+    def __init__(self, dispatch: Dispatch) -> None:
+        super().__init__()
+        self._dispatch = dispatch
+
+    def __missing__(self, event: str) -> Callable[[Payload], None]:
+        found = self[event] = partial(self._dispatch, event)
+        return found
+
+
 class Socket(DiscordWebSocket):
     """One gateway connection that remembers when it last heard anything."""
 
     last_frame_at: float | None = None
+    _acknowledged: Callable[[], int | None] | None = None
+
+    def deliver(self, dispatch: Dispatch, *, acknowledged: Callable[[], int | None]) -> None:
+        """Hand every event to `dispatch`; `sequence` is its number meanwhile.
+
+        `acknowledged` gives the number for heartbeats. discord.py would name the newest one that it has received;
+        whether Discord still replays what a heartbeat has named is not documented.
+        """
+        self._discord_parsers = _Parsers(dispatch)
+        self._dispatch = _nothing
+        # The reader has a limit of its own; a second one costs a tenth of what a message costs (measured).
+        self._max_heartbeat_timeout = None  # pyright: ignore[reportAttributeAccessIssue] -- goes to aiohttp as it is
+        self._acknowledged = acknowledged
 
     async def received_message(self, msg: Any, /) -> None:
         """As in discord.py; notes the event loop's time of the frame first."""
         self.last_frame_at = self.loop.time()
         await super().received_message(msg)
+
+    async def send_heartbeat(self, data: Any) -> None:
+        """As in discord.py, with the acknowledged number."""
+        await super().send_heartbeat(self._honest(data))
+
+    async def send_as_json(self, data: Any) -> None:
+        """As in discord.py; heartbeats that Discord has asked for go this way."""
+        await super().send_as_json(self._honest(data) if data.get("op") == self.HEARTBEAT else data)
+
+    def _honest(self, beat: Mapping[str, Any]) -> Mapping[str, Any]:
+        return beat if self._acknowledged is None else {**beat, "d": self._acknowledged()}
 
     @property
     def silent_s(self) -> float:
@@ -63,7 +100,7 @@ class Socket(DiscordWebSocket):
 class Client(discord.Client):
     """A `discord.Client` without cache and without tasks per event."""
 
-    def __init__(self, api_url: str, handlers: Handlers, *, heartbeat_timeout_s: float = 120.0) -> None:
+    def __init__(self, api_url: str, *, heartbeat_timeout_s: float = 120.0) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice here, so no warning
         super().__init__(
             intents=discord.Intents(guilds=True, guild_messages=True, dm_messages=True),
@@ -75,7 +112,7 @@ class Client(discord.Client):
         http = _Http(self.loop, max_ratelimit_timeout=RATE_LIMIT_WAIT_MAX_S)
         http.api_url = api_url
         self.http = self._connection.http = http
-        self._connection.parsers = dict(handlers)
+        self._connection.parsers = {}
 
     async def sign_in(self, token: str) -> Payload:
         """Log in over REST only and give the bot's own user.
@@ -97,18 +134,34 @@ class Client(discord.Client):
         """Whether the Message Content intent is asked for."""
         return self._connection.intents.message_content
 
-    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Nothing: discord.py sleeps 5 s here; the gateway's own back-off paces IDENTIFY."""
+    @property
+    def wanted_intents(self) -> int:
+        """The intents of the next IDENTIFY, as Discord's bit set."""
+        return self._connection.intents.value
 
-    async def socket(self, url: str, *, session: str | None = None, sequence: int | None = None) -> Socket:
-        """Open a gateway connection and send IDENTIFY, or RESUME when a session is given."""
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Nothing: discord.py sleeps 5 s here; `gateway.starts` paces IDENTIFY over all processes."""
+
+    async def socket(
+        self, url: str, *, shard: tuple[int, int], session: str | None = None, sequence: int | None = None
+    ) -> Socket:
+        """Open a gateway connection of a shard `(id, count)` and send IDENTIFY, or RESUME when a session is given."""
+        number, self._connection.shard_count = shard
         return await Socket.from_client(
-            self, gateway=yarl.URL(url), session=session, sequence=sequence, resume=session is not None
+            self,
+            gateway=yarl.URL(url),
+            shard_id=number,
+            session=session,
+            sequence=sequence,
+            resume=session is not None,
         )
 
     async def request(self, method: str, path: str, ids: Mapping[str, str], options: Mapping[str, Any]) -> Any:
         """One REST call through discord.py's rate limiter; `ids` fill the path and name the bucket."""
         return await self.http.request(Route(method, path, **ids), **options)
+
+
+def _nothing(*_: object) -> None: ...
 
 
 async def abandon(socket: Socket, *, limit_s: float = 1.0) -> None:

@@ -8,7 +8,8 @@ import discord
 from adapters.discord.api.client import CONTENT_FLAGS, Client
 from adapters.discord.api.rest import Rest, ours
 from adapters.discord.app.invite import invite
-from adapters.discord.gateway.connection import IDENTIFY_LOW, WITHOUT_CONTENT
+from adapters.discord.gateway.connection import WITHOUT_CONTENT
+from adapters.discord.gateway.starts import IDENTIFY_LOW
 from adapters.discord.settings import DiscordSettings
 from bot.errors import ConfigError, PlatformError
 from bot.platform import Finding
@@ -18,7 +19,7 @@ Payload = Mapping[str, Any]
 
 async def check(settings: DiscordSettings) -> list[Finding]:
     """What stands and what does not, with what to do about it. Raises nothing."""
-    client = Client(settings.discord_api_url, {})
+    client = Client(settings.discord_api_url)
     try:
         return await _findings(client, settings)
     except ConfigError as error:
@@ -31,7 +32,7 @@ async def check(settings: DiscordSettings) -> list[Finding]:
 
 async def application_id(settings: DiscordSettings) -> str:
     """The application's id, as the invite link needs it. Raises ConfigError or PlatformError."""
-    client = Client(settings.discord_api_url, {})
+    client = Client(settings.discord_api_url)
     try:
         await _sign_in(client, settings)
         return str((await _application(client))["id"])

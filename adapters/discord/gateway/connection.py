@@ -1,24 +1,26 @@
-"""Keeps one gateway connection alive: connects, resumes, backs off, and knows when to begin afresh.
+"""Keeps one shard's connection alive: connects, resumes, backs off, and knows when to begin afresh.
 
 Rules of the platform (developer docs, Gateway, read November 2026): RESUME replays what was missed and is free;
-IDENTIFY is limited (1,000 in 24 h, beyond which the token is reset); after op 9 without a resumable session wait
-1-5 s; close codes 4004 and 4010-4014 do not heal by themselves.
+IDENTIFY is limited (see `starts`); after op 9 without a resumable session wait 1-5 s; close codes 4004 and 4010-4014
+do not heal by themselves.
 discord.py's own loop is not used: it tries a dead resume address for ever, and takes the gateway's address from a
 class constant.
 """
 
 import asyncio
 import logging
-import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import discord
 from discord.gateway import ReconnectWebSocket
 
-from adapters.discord.api.client import Client, Socket, abandon
-from adapters.discord.api.rest import Rest
+from adapters.discord.api.client import Client, Payload, Socket, abandon
+from adapters.discord.gateway.progress import Hold
+from adapters.discord.gateway.sessions import Saved, Shard
+from adapters.discord.gateway.starts import Starts
+from adapters.discord.gateway.succession import Missed, Succession
 
 log = logging.getLogger(__name__)
 
@@ -28,15 +30,17 @@ FRAME_MAX_S = 60.0
 FRESH_S = 90.0
 """A connection counts as live while its last frame is younger than this."""
 
+ROOM_MAX_S = 20.0
+"""How long frames stay unread while there is no room for what they hold. Chosen: well below the silence that makes
+either side call the connection dead; after that it is closed, and Discord keeps the events instead of the network.
+"""
+
 RESUME_TRIES = 3
 """Tries at the session's own address, then as many through the general one, before the session is given up."""
 
 BACKOFF_MAX_S = 60.0
 HOPELESS_PAUSE_S = 300.0
 """After a close code that only an operator can mend: 288 IDENTIFYs a day stay far below the limit of 1,000."""
-
-IDENTIFY_LOW = 50
-"""Fewer IDENTIFYs left than this are worth a warning."""
 
 CONTENT_REFUSED = 4014
 HOPELESS = frozenset({4004, 4010, 4011, 4012, 4013})
@@ -46,40 +50,69 @@ NEW_SESSION = frozenset({4007, 4009})
 STABLE_S = 5.0
 """A connection that lived shorter counts as a failure, so that a flapping peer is not hammered."""
 
-Pause = Callable[[float], Awaitable[None]]
+Handle = Callable[[Payload, Hold], None]
+"""What to do with an event. It must neither block nor raise; one that is not through when it returns calls `Hold`."""
 
 
-@dataclass(slots=True)
-class Session:
-    """A gateway session that may be resumed, and how often that failed."""
+class Room(Protocol):
+    """Whether what arrives finds a place; `incoming.intake` is one."""
 
-    id: str
-    sequence: int
-    url: str
-    failures: int = 0
+    @property
+    def full(self) -> bool:
+        """Whether the next event should wait."""
+        ...
+
+    async def room(self) -> None:
+        """Wait until there is room."""
+        ...
 
 
-class Gateway:
-    """One shard's connection, kept up for ever."""
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all connections of a process work with.
+
+    Clocks, pauses and chance are parameters, so that tests are exact.
+    """
+
+    client: Client
+    starts: Starts
+    handlers: Mapping[str, Handle]
+    room: Room
+    pause: Callable[[float], Awaitable[None]]
+    now: Callable[[], float]
+    chance: Callable[[], float]
+    frame_max_s: float = FRAME_MAX_S
+    room_max_s: float = ROOM_MAX_S
+
+
+class _NoRoom(Exception):
+    """Frames were left unread for too long."""
+
+
+class Connection:
+    """One shard's connection, kept up for ever. `saved` is the session that an earlier process has left.
+
+    `stands` is called whenever a session stands, `missed` in that moment where something was missed before.
+    """
 
     def __init__(
         self,
-        client: Client,
-        rest: Rest,
+        means: Means,
+        shard: Shard,
         *,
-        frame_max_s: float = FRAME_MAX_S,
-        pause: Pause = asyncio.sleep,
-        chance: Callable[[], float] = random.random,
+        saved: Saved | None,
+        missed: Callable[[Missed], None],
+        stands: Callable[[], None],
     ) -> None:
-        self._client = client
-        self._rest = rest
-        self._frame_max_s = frame_max_s
-        self._pause = pause
-        self._chance = chance
+        self.shard = shard
+        self._means = means
+        self._stands = stands
         self._socket: Socket | None = None
-        self._session: Session | None = None
         self._failures = 0
         self._established_at: float | None = None
+        self._sessions = Succession(
+            shard, saved=saved, intents=means.client.wanted_intents, now=means.now(), missed=missed
+        )
 
     @property
     def connected(self) -> bool:
@@ -87,13 +120,29 @@ class Gateway:
         greeted = self._established_at is not None  # before READY or RESUMED nothing arrives
         return greeted and self._socket is not None and self._socket.open and self._socket.silent_s < FRESH_S
 
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last frame; infinite while there is no connection."""
+        return float("inf") if self._socket is None else self._socket.silent_s
+
+    @property
+    def saved(self) -> Saved | None:
+        """What another process needs to go on here; None before the first session."""
+        self._note_heard()
+        return self._sessions.saved
+
     async def run(self) -> None:
         """Receive events until cancelled. Closes so that the session could be resumed."""
         while True:
             pause_s = await self._once()
             stable = self._lived_s() >= STABLE_S
             self._failures = 1 if stable else self._failures + 1
-            await self._pause(self._backoff_s() if pause_s is None else pause_s)
+            await self._means.pause(self._backoff_s() if pause_s is None else pause_s)
+
+    def _note_heard(self) -> None:
+        """Only a session that stands counts; a refusal is no news of anything."""
+        if self._established_at is not None and self._socket is not None and self._socket.last_frame_at is not None:
+            self._sessions.heard_at = self._means.now() - self._socket.silent_s
 
     def _lived_s(self) -> float:
         since, self._established_at = self._established_at, None
@@ -103,10 +152,11 @@ class Gateway:
         """0 at first, because RESUME replays at once; then 1, 2, 4 ... s with jitter."""
         if self._failures <= 1:
             return 0.0
-        return min(BACKOFF_MAX_S, 2.0 ** min(self._failures - 2, 10)) * (0.5 + self._chance() / 2)
+        return min(BACKOFF_MAX_S, 2.0 ** min(self._failures - 2, 10)) * (0.5 + self._means.chance() / 2)
 
     async def _once(self) -> float | None:
         """One connection from beginning to end; gives the pause before the next, None for the usual back-off."""
+        await self._means.room.room()
         try:
             self._socket = await self._connect()
             await self._receive(self._socket)
@@ -114,61 +164,90 @@ class Gateway:
             return self._lost(resume=reason.resume)
         except discord.ConnectionClosed as closed:
             return self._closed(closed.code)
+        except _NoRoom:
+            log.warning("gateway_paused", extra={"shard": self.shard.id})
+            return 0.0
         except Exception as error:  # noqa: BLE001 -- wall: the bot must hear again, whatever broke
-            log.warning("gateway_unreachable", extra={"error": type(error).__name__})
+            log.warning("gateway_unreachable", extra={"shard": self.shard.id, "error": type(error).__name__})
             return self._lost(resume=True)
         finally:
             if self._socket is not None:
-                self._keep_session(self._socket)
+                self._note_heard()
                 socket, self._socket = self._socket, None
                 await abandon(socket)
 
     async def _connect(self) -> Socket:
-        session = self._session
-        if session is None or session.failures >= RESUME_TRIES:
-            url = await self._general_url(identify=session is None)
+        session, means, shard = self._sessions.current, self._means, (self.shard.id, self.shard.count)
+        if session is None:
+            url = await means.starts.granted(self.shard)
+        elif session.failures >= RESUME_TRIES:
+            url = (await means.starts.advice()).url
         else:
             url = session.url
-        if session is not None:
-            session.failures += 1  # taken back as soon as the session speaks
-        async with asyncio.timeout(self._frame_max_s):
+        async with asyncio.timeout(means.frame_max_s):
             if session is None:
-                return await self._client.socket(url)
-            return await self._client.socket(url, session=session.id, sequence=session.sequence)
+                socket = await means.client.socket(url, shard=shard)
+            else:
+                session.failures += 1  # taken back as soon as the session speaks
+                socket = await means.client.socket(url, shard=shard, session=session.id, sequence=session.progress.safe)
+        socket.deliver(self._dispatch, acknowledged=self._acknowledged)
+        return socket
 
     async def _receive(self, socket: Socket) -> None:
         while True:
-            async with asyncio.timeout(self._frame_max_s):
+            if self._means.room.full:
+                await self._room()
+            async with asyncio.timeout(self._means.frame_max_s):
                 await socket.poll_event()
 
-    def established(self) -> None:
+    async def _room(self) -> None:
+        """Leave frames unread for a while; heartbeats go on meanwhile."""
+        try:
+            async with asyncio.timeout(self._means.room_max_s):
+                await self._means.room.room()
+        except TimeoutError:
+            raise _NoRoom from None
+
+    def _acknowledged(self) -> int | None:
+        return self._sessions.current.progress.safe if self._sessions.current else None
+
+    def _dispatch(self, event: str, data: Payload) -> None:
+        """Every event of the connection; `sequence` is its number as long as this runs."""
+        socket = self._socket
+        if socket is None or socket.sequence is None:
+            return
+        number, means = socket.sequence, self._means
+        if event == "READY":
+            self._established("gateway_ready", servers=len(data.get("guilds", ())))
+            self._sessions.begin(data, number=number, intents=means.client.wanted_intents)
+        elif self._sessions.current is None or not self._sessions.current.progress.arrived(number):
+            return
+        elif event == "RESUMED":
+            self._established("gateway_resumed")
+            self._sessions.resumed()
+        session, handle = self._sessions.current, means.handlers.get(event)
+        if handle is not None and session is not None:
+            handle(data, lambda: session.progress.hold(number, at=means.now()))
+
+    def _established(self, what: str, **more: int) -> None:
         """READY or RESUMED has come: the session works."""
         self._established_at = asyncio.get_running_loop().time()
-        if self._session is not None:
-            self._session.failures = 0
-
-    def _keep_session(self, socket: Socket) -> None:
-        """Remember how far the session got; the socket forgets it when Discord has invalidated it."""
-        if socket.session_id is None or socket.sequence is None:
-            return
-        failures = self._session.failures if self._session else 0
-        self._session = Session(socket.session_id, socket.sequence, str(socket.gateway), failures)
+        log.info(what, extra={"shard": self.shard.id, **more})
+        self._stands()
 
     def _lost(self, *, resume: bool) -> float | None:
-        socket = self._socket
-        code = None if socket is None else socket.socket.close_code
-        log.info("gateway_lost", extra={"resume": resume, "close_code": code})
-        if socket is not None:
-            self._keep_session(socket)
-        session = self._session
+        code = None if self._socket is None else self._socket.socket.close_code
+        log.info("gateway_lost", extra={"shard": self.shard.id, "resume": resume, "close_code": code})
+        session = self._sessions.current
         if not resume or code in NEW_SESSION or (session and session.failures >= 2 * RESUME_TRIES):
             self._forget()
         # Discord asks for 1-5 s before the IDENTIFY that follows an invalidated session.
-        return None if resume else 1 + 4 * self._chance()
+        return None if resume else 1 + 4 * self._means.chance()
 
     def _closed(self, code: int) -> float | None:
-        if code == CONTENT_REFUSED and self._client.wants_content:
-            self._client.want_content(False)
+        client = self._means.client
+        if code == CONTENT_REFUSED and client.wants_content:
+            client.want_content(False)
             log.error("message_content_refused", extra={"without_it": WITHOUT_CONTENT})
             self._forget()
             return None
@@ -179,20 +258,8 @@ class Gateway:
         return self._lost(resume=True)
 
     def _forget(self) -> None:
-        self._session = None
-        if self._socket is not None:
-            self._socket.session_id = None
-
-    async def _general_url(self, *, identify: bool) -> str:
-        """The gateway's address as Discord names it now; before an IDENTIFY also its budget is kept."""
-        answer: dict[str, Any] = await self._rest.get("/gateway/bot")
-        limit: dict[str, Any] = answer.get("session_start_limit") or {}
-        remaining = int(limit.get("remaining", IDENTIFY_LOW))
-        if identify and remaining < IDENTIFY_LOW:
-            log.warning("identify_budget_low", extra={"remaining": remaining, "total": limit.get("total")})
-        if identify and remaining < 1:  # one more would cost the token
-            await self._pause(float(limit.get("reset_after", 0)) / 1000)
-        return str(answer["url"])
+        self._note_heard()
+        self._sessions.end()
 
 
 WITHOUT_CONTENT = (

@@ -5,7 +5,7 @@ of 2,500 servers with 50 channels each stays around 20 MB. Everything also works
 RESUME in a new process: Discord then names no server again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from adapters.discord.payloads.guild import EMPTY, FORUM_TYPES, THREAD_TYPES, Guild
@@ -32,6 +32,10 @@ class Directory:
         """Note a channel or thread that the REST API has told about."""
         _put(self._known(channel), channel)
 
+    def learn_role(self, guild_id: str, role: Payload) -> None:
+        """Note a server's role that the REST API has told about."""
+        self._note_role(self._known({"guild_id": guild_id}), role)
+
     def handlers(self) -> dict[str, Callable[[Payload], None]]:
         """The gateway events it listens to."""
         return {
@@ -50,9 +54,17 @@ class Directory:
         }
 
     def _ready(self, data: Payload) -> None:
-        """A new session names all servers again: forget those the bot has left meanwhile."""
+        """A new session names all servers of its shard again: forget those the bot has left meanwhile.
+
+        READY holds `shard` where the IDENTIFY did; a server's is `(id >> 22) % count` (developer docs, Sharding).
+        """
+        number, count = cast(Sequence[int], data.get("shard") or (0, 1))
         present = {str(guild["id"]) for guild in data.get("guilds", ())}
-        self._guilds = {key: guild for key, guild in self._guilds.items() if key in present}
+
+        def stays(guild_id: str) -> bool:
+            return guild_id in present or (int(guild_id or 0) >> 22) % count != number
+
+        self._guilds = {key: guild for key, guild in self._guilds.items() if stays(key)}
 
     def _guild_create(self, data: Payload) -> None:
         guild = self._guilds[str(data["id"])] = Guild()

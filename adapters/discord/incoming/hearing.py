@@ -36,6 +36,9 @@ ANEW_KEPT_S: Final = 86_400.0  # as long as the inbox knows a message again (SEE
 def _nothing() -> None: ...
 
 
+def _forgotten(_: Mention) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the operator set for what comes in."""
@@ -46,7 +49,10 @@ class Rules:
 
 
 class Hearing:
-    """Takes gateway events. `services` and `submit` give what the core offers, None while it does not."""
+    """Takes gateway events. `services` and `submit` give what the core offers, None while it does not.
+
+    `talked` hears of each message that may be for the bot, where it stands.
+    """
 
     def __init__(
         self,
@@ -60,6 +66,7 @@ class Hearing:
         lines: Lines,
         services: Callable[[], Services | None],
         submit: Callable[[], Submit | None],
+        talked: Callable[[Mention], None] = _forgotten,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._rules = rules
@@ -71,6 +78,7 @@ class Hearing:
         self._lines = lines
         self._services = services
         self._submit = submit
+        self._talked = talked
         self._now = now
 
     def created(self, payload: Payload, done: Done = _nothing) -> None:
@@ -109,6 +117,7 @@ class Hearing:
         if found.place.kind == "dm" and begins_anew(payload, around):
             await self._begin_anew(found)
         asked = found
+        self._talked(asked)
         if not answers_the_bot(payload, around):
             found = await self._opening.opened(found)
         if found.addressed:
@@ -116,6 +125,7 @@ class Hearing:
         if found is asked:
             await submit(found)
         else:
+            self._talked(found)
             await self._first(found, submit)
 
     async def _first(self, found: Mention, submit: Submit) -> None:
@@ -169,7 +179,11 @@ class Hearing:
 
     def _unclear(self, payload: Payload, around: Around) -> bool:
         """Whether a message that seems nothing to the bot may be for it, once its channel is known."""
-        if not key(payload, "guild_id") or not may_speak(payload, around) or not readable(payload):
+        if not key(payload, "guild_id") or not may_speak(payload, around):
+            return False
+        if self._role_unknown(payload, around):
+            return True
+        if not readable(payload):
             return False
         if self._rules.free:
             return self._kind_unknown(payload, around) or self._parent_unknown(payload, around)
@@ -181,6 +195,9 @@ class Hearing:
         guild_id, channel = key(payload, "guild_id"), key(payload, "channel_id")
         if not guild_id:
             return around
+        if self._role_unknown(payload, around):
+            await self._lookup.learn_roles(guild_id)
+            around = self._around(payload)
         if self._kind_unknown(payload, around):
             asks = self._rules.free or mention(payload, around) or await self._marks.known(_here(payload))
         else:
@@ -188,6 +205,10 @@ class Hearing:
         if asks:
             await self._lookup.learn(guild_id, channel)
         return self._around(payload)
+
+    def _role_unknown(self, payload: Payload, around: Around) -> bool:
+        """Whether a role is mentioned that may be the bot's own, of which nothing is known."""
+        return bool(payload.get("mention_roles")) and around.guild.own_role is None
 
     def _kind_unknown(self, payload: Payload, around: Around) -> bool:
         told = says_thread(payload) or says_channel(payload)

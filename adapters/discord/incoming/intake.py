@@ -1,8 +1,9 @@
 """Takes events from the gateway, which waits for nobody, to the core's `submit`, which may have to wait for Redis.
 
 Discord has no acknowledgement and sends nothing twice, so what waits here exists nowhere else. One channel's
-events go in one by one, in order; channels do not wait for each other. At most `waiting_max` wait in all: then
-the newest is dropped with an error in the log, because memory must stay bounded and older questions came first.
+events go in one by one, in order; channels do not wait for each other. At most `waiting_max` wait in all: before
+that, where `full` says so, who delivers waits for `room`. Should one not, the newest event is dropped with an error
+in the log, because memory must stay bounded and older questions came first.
 """
 
 import asyncio
@@ -18,6 +19,11 @@ log = logging.getLogger(__name__)
 
 WAITING_MAX = 1_000
 """Chosen: at 3 kB each some 3 MB, minutes of mentions on a busy server while Redis restarts in 15 s."""
+
+FULL_AT = 0.75
+"""The share of `waiting_max` from which on there is no room. Chosen: the rest is for the frames that other shards of
+the process have begun to read, one each.
+"""
 
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 10.0
 
@@ -54,11 +60,23 @@ class Intake:
         self._waiting = 0
         self._lines: dict[str, deque[Arrival]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._moved = asyncio.Event()
 
     @property
     def waiting(self) -> int:
         """How many events are not yet taken."""
         return self._waiting
+
+    @property
+    def full(self) -> bool:
+        """Whether who delivers should wait for `room`."""
+        return self._waiting >= FULL_AT * self._waiting_max
+
+    async def room(self) -> None:
+        """Wait until there is room."""
+        while self.full:
+            self._moved.clear()
+            await self._moved.wait()
 
     def put(self, channel: str, arrival: Arrival) -> None:
         """Queue an event behind the earlier ones of its channel."""
@@ -76,13 +94,19 @@ class Intake:
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self, *, limit_s: float) -> None:
-        """Wait until all is taken, at most `limit_s`; then give up what is left, with an error in the log."""
+        """Wait until all is taken, at most `limit_s`; then give up what is left, with an error in the log.
+
+        What is given up is not done, so a session that is resumed from its progress brings it again.
+        """
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=limit_s)
         for task in self._tasks:
             task.cancel()
         if self._waiting:
             log.error("events_dropped_at_stop", extra={"waiting": self._waiting})
+        self._lines.clear()
+        self._waiting = 0
+        self._moved.set()
 
     async def _serve(self, channel: str) -> None:
         line = self._lines[channel]
@@ -90,6 +114,7 @@ class Intake:
             await self._take(line[0])
             line.popleft().done()
             self._waiting -= 1
+            self._moved.set()
         del self._lines[channel]
 
     async def _take(self, arrival: Arrival) -> None:

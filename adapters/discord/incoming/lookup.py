@@ -19,6 +19,8 @@ from bot.errors import PlatformError
 log = logging.getLogger(__name__)
 
 CHANNEL: Final = "/channels/{channel_id}"
+ROLES: Final = "/guilds/{guild_id}/roles"
+ROLES_KEPT_S: Final = 3_600.0
 WITHIN_S: Final = 5.0  # chosen: the messages of this channel wait so long, those of others do not
 FAILED_S: Final = 60.0  # chosen: so long a channel that could not be asked about is not asked about again
 FAILED_MAX: Final = 1_000
@@ -32,6 +34,7 @@ class Lookup:
         self._directory = directory
         self._clock = clock
         self._failed: OrderedDict[str, float] = OrderedDict()
+        self._roles: OrderedDict[str, float] = OrderedDict()  # servers whose roles were asked for, and until when
 
     async def learn(self, guild_id: str, channel: str) -> None:
         """Let the directory know a channel of a server and, where it is a thread, its parent's id."""
@@ -48,3 +51,20 @@ class Lookup:
             self._failed[channel] = self._clock() + FAILED_S
             if len(self._failed) > FAILED_MAX:
                 self._failed.popitem(last=False)
+
+    async def learn_roles(self, guild_id: str) -> None:
+        """Let the directory know the bot's own role in a server; once an hour where it has none."""
+        if self._roles.get(guild_id, 0.0) > self._clock():
+            return
+        kept_s = ROLES_KEPT_S
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                found = cast(list[Payload], await self._rest.get(ROLES, guild_id=guild_id))
+            for role in found:
+                self._directory.learn_role(guild_id, role)
+        except (PlatformError, TimeoutError, TypeError) as error:
+            log.info("roles_unknown", extra={"server": guild_id, "error": type(error).__name__})
+            kept_s = FAILED_S
+        self._roles[guild_id] = self._clock() + kept_s
+        if len(self._roles) > FAILED_MAX:
+            self._roles.popitem(last=False)

@@ -33,24 +33,10 @@ class FakeDiscord(Api):
         if self.runner:
             await self.runner.cleanup()
 
-    def _ready(self) -> Payload:
+    def _ready(self, shard: tuple[int, int]) -> Payload:
         application = {"id": self.application_id, "flags": 0}
-        return {
-            "v": 10,
-            "user": self.bot,
-            "guilds": [{"id": self.guild, "unavailable": True}],
-            "application": application,
-        }
+        present = [{"id": key, "unavailable": True} for key in self.of_shard(shard)]
+        return {"v": 10, "user": self.bot, "guilds": present, "application": application}
 
-    def _greetings(self) -> list[tuple[str, Payload]]:
-        if not self.names_servers:
-            return []
-        inside = [channel for channel in self.channels.values() if channel.get("guild_id") == self.guild]
-        guild: Payload = {
-            "id": self.guild,
-            "name": "a server",
-            "roles": [{"id": self.role, "name": "routernesia", "tags": {"bot_id": self.bot["id"]}}],
-            "channels": [one for one in inside if "parent_id" not in one],
-            "threads": [one for one in inside if "parent_id" in one],
-        }
-        return [("GUILD_CREATE", guild)]
+    def _greetings(self, shard: tuple[int, int]) -> list[tuple[str, Payload]]:
+        return [("GUILD_CREATE", self.greeting(key)) for key in self.of_shard(shard) if self.names_servers]

@@ -8,10 +8,11 @@ from typing import Any, cast
 from aiohttp import web
 
 from tests.fakes.discord.facts import CONTENT_FLAG, Payload, Refusal
+from tests.fakes.discord.servers import Servers
 from tests.fakes.discord.serving import Serving
 
 
-class Api(Serving):
+class Api(Servers, Serving):
     """The REST API."""
 
     def routes(self) -> list[tuple[str, str, Callable[[web.Request], Awaitable[Any]]]]:
@@ -21,6 +22,7 @@ class Api(Serving):
             ("GET", "/applications/@me", self._application),
             ("GET", "/gateway/bot", self._gateway_bot),
             ("GET", "/channels/{c}", self._get_channel),
+            ("GET", "/guilds/{g}/roles", self.get_roles),
             ("GET", "/channels/{c}/messages", self._list),
             ("POST", "/channels/{c}/messages", self._create),
             ("GET", "/channels/{c}/messages/{m}", self._get),
@@ -39,8 +41,10 @@ class Api(Serving):
         return {**about, **rules, "flags": CONTENT_FLAG if self.content else 0}
 
     async def _gateway_bot(self, _: web.Request) -> Payload:
-        limit = {"total": 1000, "remaining": self.starts_left, "reset_after": 50, "max_concurrency": 1}
-        return {"url": self.gateway.url, "shards": 1, "session_start_limit": limit}
+        gateway = self.gateway
+        limit = {"total": gateway.starts_a_day, "remaining": max(0, self.starts_left - gateway.starts_today)}
+        limit |= {"reset_after": 50, "max_concurrency": gateway.max_concurrency}
+        return {"url": gateway.url, "shards": gateway.shards, "session_start_limit": limit}
 
     async def _get_channel(self, request: web.Request) -> Payload:
         return self._channel(request)

@@ -18,7 +18,7 @@ class Peopled(World):
     def create_thread(self, channel: str, user: Payload, name: str = "a thread", *, on: str | None = None) -> str:
         """A thread in a channel, begun by a person; `on` is the message it hangs on (its id is then the thread's)."""
         key = on or self.snowflake()
-        thread = {"id": key, "type": 11, "name": name, "guild_id": self.guild}
+        thread = {"id": key, "type": 11, "name": name, "guild_id": self.channels[channel]["guild_id"]}
         thread |= {"parent_id": channel, "owner_id": user["id"]}
         self.channels[key] = thread
         self.gateway.dispatch("THREAD_CREATE", lambda _: thread)

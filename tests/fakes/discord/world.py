@@ -52,6 +52,7 @@ class World:
         self.application_id = str(self.bot["id"])
         self.ann, self.bob = self.user("ann"), self.user("bob")
         self.guild = self.snowflake()
+        self.guilds = [self.guild]
         self.role = self.snowflake()
         self.channel = self.add_channel("general")
 
@@ -63,9 +64,9 @@ class World:
         self.users[made["id"]] = made
         return made
 
-    def add_channel(self, name: str, *, kind: int = 0) -> str:
+    def add_channel(self, name: str, *, kind: int = 0, guild: str | None = None) -> str:
         key = self.snowflake()
-        self.channels[key] = {"id": key, "type": kind, "name": name, "guild_id": self.guild, "position": 0}
+        self.channels[key] = {"id": key, "type": kind, "name": name, "guild_id": guild or self.guild, "position": 0}
         return key
 
     def dm_channel(self, user: Payload) -> str:
