@@ -113,3 +113,33 @@ def test_a_later_part_is_found_where_the_first_was_deleted() -> None:
     message = earlier(OWN[1:], "Q", "the second part, as it began to", nonce="n", first=False)
     assert message is not None
     assert message["id"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [("", None), (" ", None), ("0", (0,)), ("0,2", (0, 2)), ("0-3", (0, 1, 2, 3)), (" 4 - 5, 0 ,4", (0, 4, 5))],
+)
+def test_shards_are_named_one_by_one_or_as_a_range(text: str, ids: tuple[int, ...] | None) -> None:
+    assert DiscordSettings(discord_shard_ids=text).shard_ids == ids
+
+
+@pytest.mark.parametrize("text", ["a", "1,", "-1", "3-1", "0-99999999", "1;2", "0.5"])
+def test_shards_in_another_form_are_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match="DISCORD_SHARD_IDS"):
+        DiscordSettings(discord_shard_ids=text)
+
+
+def test_a_shard_beyond_the_count_is_refused() -> None:
+    assert DiscordSettings(discord_shard_count=3, discord_shard_ids="2").shard_count == 3
+    with pytest.raises(ValidationError, match="DISCORD_SHARD_IDS"):
+        DiscordSettings(discord_shard_count=2, discord_shard_ids="2")
+
+
+def test_the_number_of_shards_is_discords_advice_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, count in (("", None), ("auto", None), ("AUTO", None), ("4", 4)):
+        monkeypatch.setenv("DISCORD_SHARD_COUNT", text)
+        assert DiscordSettings().shard_count == count
+    for text in ("0", "-1", "many"):
+        monkeypatch.setenv("DISCORD_SHARD_COUNT", text)
+        with pytest.raises(ValidationError):
+            DiscordSettings()

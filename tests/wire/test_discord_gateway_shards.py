@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from adapters.discord.adapter import DiscordPlatform
+from adapters.discord.gateway.connection import HOPELESS_PAUSE_S
 from bot.errors import ConfigError
 from tests.discord_processes import Once, Process, process
 from tests.fakes.discord import FakeDiscord
@@ -88,23 +89,29 @@ async def test_without_a_store_a_process_listens_to_all_its_shards(fake: FakeDis
 async def test_one_dead_shard_makes_a_process_unready_and_leaves_the_others_alone(
     fake: FakeDiscord, redis: Redis, heard: Once
 ) -> None:
+    mended = asyncio.Event()
+
+    async def pause(pause_s: float) -> None:
+        if pause_s >= HOPELESS_PAUSE_S:
+            await mended.wait()
+        await asyncio.sleep(0)
+
     fake.gateway.shards = 2
     channels = [fake.add_guild((number, 2))[1] for number in range(2)]
-    async with process(fake, redis, heard, options={"frame_max_s": 2.0}) as one:
+    async with process(fake, redis, heard, options={"pause": pause}) as one:
         await fake.until(lambda: one.live and shards(fake) == [0, 1])
         heard_s = one.platform.last_heard_s
         assert heard_s is not None
         assert heard_s < 60
-        fake.gateway.dumb = 1000
         (dead,) = (session for session in fake.gateway.live if session.shard[0] == 0)
         assert dead.socket is not None
-        await dead.socket.ws.close(code=4000)
-        await fake.until(lambda: not one.platform.connected)
-        await fake.until(lambda: one.platform.last_heard_s == float("inf"))
+        fake.gateway.skipped_s += 6
+        await dead.socket.ws.close(code=4013)
+        await fake.until(lambda: not one.platform.connected and one.platform.last_heard_s == float("inf"))
         key = fake.mention(channels[1], fake.ann, "hello")
         await fake.until(lambda: heard.ids == [key])
-        fake.gateway.dumb = 0
-        await fake.until(lambda: one.live, limit_s=30)
+        mended.set()
+        await fake.until(lambda: one.live)
 
 
 async def test_servers_that_were_left_are_forgotten_on_their_own_shard_only(
