@@ -42,6 +42,11 @@ class Inbox:
         return [mention.text for mention in self.mentions]
 
 
+async def places_forgotten(services: Services) -> None:
+    """As if nobody had talked for so long that the notes of where they did have expired."""
+    await services.shared.drop(*await services.shared.names("discord:talked"))
+
+
 @asynccontextmanager
 async def listening(
     fake: FakeDiscord, inbox: Inbox, *, services: Services | None = None, **more: Any

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from adapters.discord.incoming.lines import HINT
 from bot.errors import Forbidden
 from bot.events import Mention
-from tests.discord_listening import Inbox, listening
+from tests.discord_listening import Inbox, listening, places_forgotten
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_bot import writing
 from tests.fakes.services import FakeServices
@@ -227,6 +227,7 @@ class TestAThreadOfWhichNothingIsKnown:
             fake.mention(thread, fake.ann, "one")
             await heard(inbox, 1)
         fake.names_servers = False
+        await places_forgotten(services)
         async with listening(fake, inbox, services=services):
             fake.say(thread, fake.ann, "two")
             fake.say(thread, fake.ann, "three")
