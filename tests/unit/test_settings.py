@@ -284,7 +284,9 @@ def test_asking_for_settings_that_were_not_loaded_is_a_key_error():
 
 
 # Another name for a set one, and lists that must not be there without an entry.
-NEVER_EMPTY = {"ROUTERNESIA_API_KEY", "SLACK_ALLOWED_USERS", "SLACK_ALLOWED_CHANNELS"}
+NEVER_EMPTY = {"ROUTERNESIA_API_KEY", "SLACK_ALLOWED_USERS", "SLACK_ALLOWED_CHANNELS", "DISCORD_FREE_CHANNELS"} | {
+    f"DISCORD_ALLOWED_{kind}" for kind in ("USERS", "ROLES", "CHANNELS", "GUILDS")
+}
 NAMES = sorted(name for kind in (Settings, *CLASSES) for name in setting_names(kind))
 line = st.one_of(
     st.text(max_size=30),

@@ -103,6 +103,17 @@ class TestAThreadForAQuestion:
         assert found.place.thread == key
         assert len([one for one in fake.channels.values() if one["type"] == 11]) == 1
 
+    async def test_is_opened_once_although_the_store_takes_its_question_late(
+        self, fake: FakeDiscord, services: FakeServices
+    ) -> None:
+        inbox = Inbox(refusals=3)
+        async with listening(fake, inbox, services=services, discord_threads="on"):
+            key = fake.mention(fake.channel, fake.ann, "one")
+            found = await heard(inbox, 1)
+            fake.dispatch("MESSAGE_CREATE", fake.messages[fake.channel][key])  # as a replay brings it again
+            assert (await heard(inbox, 2)).place == found.place
+        assert (found.place.thread, openings(fake)) == (key, 1)
+
     @pytest.mark.parametrize("why", ["permission", "cap", "kind"])
     async def test_that_is_refused_leaves_a_chain_of_replies_and_is_not_asked_for_again(
         self, fake: FakeDiscord, services: FakeServices, inbox: Inbox, why: str
@@ -204,9 +215,11 @@ class TestAForum:
         assert (len(told), told[0].text, told[1].text) == (50, "the matter itself", "remark 12")
         assert (told[-1].text, told[-1].author.is_bot) == ("a build failed", True)
 
+    @pytest.mark.parametrize("known", [True, False])
     async def test_thread_on_a_message_is_read_with_that_message_however_long_it_is(
-        self, fake: FakeDiscord, services: FakeServices, inbox: Inbox
+        self, fake: FakeDiscord, services: FakeServices, inbox: Inbox, known: bool
     ) -> None:
+        fake.names_servers = known
         starter = fake.say(fake.channel, fake.bob, "the matter itself")
         thread = fake.create_thread(fake.channel, fake.bob, on=starter)
         async with listening(fake, inbox, services=services) as platform:

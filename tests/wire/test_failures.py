@@ -179,6 +179,7 @@ async def test_no_output_holds_a_key_a_token_or_what_people_said(
             await _suffer(outside)
             await slack.event({"type": "message", "text": QUESTION, "user": 7, "channel": [], "ts": QUESTION})
             discord.gateway.dispatch("MESSAGE_CREATE", lambda _: {"id": QUESTION, "content": QUESTION, "author": 3})
+            discord.gateway.dispatch("CHANNEL_CREATE", lambda _: {"name": QUESTION})
             slack.fail("chat.postMessage", "not_in_channel")
             await slack.mention("C-forbidden", "U01", f"{QUESTION} 0")
             await until(lambda: "undeliverable" in bot.output and "event_not_understood" in bot.output)

@@ -58,8 +58,10 @@ class Opening:
         if not self._wanted(found.place) or self._not_before.get(channel, 0.0) > self._clock():
             return found
         try:
-            async with asyncio.timeout(WITHIN_S):
-                await self._open(found)
+            # The gateway, or an earlier try, may have told that it is there.
+            if found.message_id not in self._directory.guild(found.place.workspace).threads:
+                async with asyncio.timeout(WITHIN_S):
+                    await self._open(found)
         except (PlatformError, TimeoutError) as error:
             passing = isinstance(error, TimeoutError) or error.retryable
             self._not_before[channel] = self._clock() + (FAILED_S if passing else REFUSED_S)

@@ -63,12 +63,14 @@ class Reading:
     async def _starter(self, mention: Mention) -> list[Payload]:
         """The first message of a thread too long to be read whole: it says what all is about."""
         guild, thread = self._directory.guild(mention.place.workspace), channel_of(mention)
-        parent = guild.parents.get(thread, thread)
-        where = thread if parent in guild.forums else parent
-        try:
-            return [cast(Payload, await self._rest.get(MESSAGE, channel_id=where, message_id=thread))]
-        except (Forbidden, Gone, Rejected):
-            return []
+        parent = guild.parents.get(thread, "")
+        in_parent = parent in guild.names and parent not in guild.forums
+        for where in filter(None, (parent,) if in_parent else (thread, parent)):
+            try:
+                return [cast(Payload, await self._rest.get(MESSAGE, channel_id=where, message_id=thread))]
+            except (Forbidden, Gone, Rejected):
+                continue
+        return []
 
     async def _chain(self, mention: Mention, *, limit: int) -> list[Payload]:
         """The replies above, if they begin at a message of the bot's: others' are quoted in the text already."""
