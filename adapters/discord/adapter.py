@@ -5,18 +5,26 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
 import discord
+from aiohttp import web
 
 from adapters.discord.answers.posting import MESSAGE, MESSAGES, Posting, channel_of
+from adapters.discord.answers.private import FOLLOW_UPS_MAX, Private
 from adapters.discord.api.client import CONTENT_FLAGS, Client, Payload
 from adapters.discord.api.rest import Rest
+from adapters.discord.api.webhooks import Webhooks
+from adapters.discord.app.syncing import sync
 from adapters.discord.gateway.connection import FRAME_MAX_S, WITHOUT_CONTENT, Gateway
 from adapters.discord.incoming.directory import Directory
+from adapters.discord.incoming.endpoint import PATH, Endpoint
+from adapters.discord.incoming.entrance import Entrance, Everybody
 from adapters.discord.incoming.intake import WAITING_MAX, Arrival, Intake
+from adapters.discord.incoming.interactions import Interactions
 from adapters.discord.payloads.parse import Around, answer_to, author, history, mention
 from adapters.discord.settings import DiscordSettings
 from adapters.discord.text.render import LIMITS, render
@@ -63,11 +71,17 @@ class DiscordPlatform:
         self._client = Client(settings.discord_api_url, self._handlers(), heartbeat_timeout_s=2 * frame_max_s)
         self._rest = Rest(self._client)
         self._posting = Posting(self._rest, own_id=lambda: self._directory.own_id, pause=pause, now=now)
+        self._webhooks = Webhooks(settings.discord_api_url, user_agent=self._client.http.user_agent)
+        self._private = Private(self._webhooks, self._rest, self._posting, now=now)
+        self._now = now
+        self._application_id = ""
+        self._interactions = self._taking_interactions()
         self._gateway = Gateway(self._client, self._rest, frame_max_s=frame_max_s, pause=pause, chance=chance)
 
     def use(self, services: Services) -> None:
         """Share state with the other processes of the bot. Called before `open`."""
         self._services = services
+        self._interactions = self._taking_interactions()
 
     @property
     def name(self) -> str:
@@ -75,8 +89,9 @@ class DiscordPlatform:
         return "discord"
 
     def limits(self, mention: Mention) -> Limits:
-        """2,000 characters, an edit every 1.2 s."""
-        return LIMITS
+        """2,000 characters, an edit every 1.2 s; a private answer ends with the last follow-up that Discord takes."""
+        # One message less than Discord takes: the last says that the answer is longer.
+        return replace(LIMITS, parts_max=FOLLOW_UPS_MAX) if mention.private else LIMITS
 
     @property
     def connected(self) -> bool:
@@ -106,6 +121,7 @@ class DiscordPlatform:
         except Exception as error:  # the adapter's edge
             raise Unreachable(f"Discord does not answer the login ({type(error).__name__})") from error
         self._directory.own_id = str(user["id"])
+        self._application_id = str(application["id"])
         granted = bool(int(application.get("flags") or 0) & CONTENT_FLAGS)
         self._client.want_content(granted)
         if not granted:
@@ -113,17 +129,28 @@ class DiscordPlatform:
 
     async def listen(self, submit: Submit) -> None:
         """Receive until cancelled. What has arrived by then is still taken, within `drain_max_s`."""
-        self._submit = submit
+        self._submit = self._interactions.submit = submit
+        syncing = asyncio.create_task(self._sync(), name="discord commands")
         try:
             await self._gateway.run()
         finally:
+            syncing.cancel()
+            self._interactions.submit = None
+            await self._interactions.drain(limit_s=self._drain_max_s)
             await self._intake.drain(limit_s=self._drain_max_s)
             self._submit = None
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """POST /discord/interactions, where the public key is set. May be asked before `open`."""
+        if self._settings.discord_public_key:
+            yield web.post(PATH, self._deliver)
 
     async def post(
         self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False, stage: Stage = "last"
     ) -> str:
         """Write a message once. Raises PlatformError; Ambiguous after a few unclear tries with one nonce."""
+        if mention.private:
+            return await self._private.post(mention, render(text), key=key, first=first, recover=recover)
         return await self._posting.create(mention, render(text), key=key, first=first, recover=recover)
 
     async def edit(self, mention: Mention, message_id: str, text: str, *, stage: Stage = "last") -> None:
@@ -137,6 +164,8 @@ class DiscordPlatform:
 
     async def working(self, mention: Mention, *, on: bool) -> None:
         """Show "is typing" for 10 s; off only stops a call under way, since the answer itself ends it."""
+        if mention.private:  # the deferred response says that the bot is thinking, to the one person whom it concerns
+            return
         running = self._typing.pop(mention.message_id, None)
         if running is not None:
             running.cancel()
@@ -169,6 +198,7 @@ class DiscordPlatform:
         """Free sockets and sessions."""
         for task in self._typing.values():
             task.cancel()
+        await self._webhooks.aclose()
         await self._client.close()
 
     async def _type(self, mention: Mention) -> None:
@@ -215,6 +245,7 @@ class DiscordPlatform:
             log.info("gateway_resumed")
 
         handlers |= {"READY": ready, "RESUMED": resumed, "MESSAGE_CREATE": self._message}
+        handlers["INTERACTION_CREATE"] = self._interaction
         return {event: _walled(event, handle) for event, handle in handlers.items()}
 
     def _message(self, data: Payload) -> None:
@@ -222,6 +253,20 @@ class DiscordPlatform:
         if found is not None and submit is not None:
             channel = found.place.thread or found.place.channel
             self._intake.put(channel, Arrival(found.event_id, take=partial(submit, found)))
+
+    def _interaction(self, data: Payload) -> None:
+        # Past the line of its channel: Discord waits 3 s for the first response.
+        self._interactions.begin(data)
+
+    def _taking_interactions(self) -> Interactions:
+        return Interactions(Entrance(Everybody(), self._around, self._services), self._rest, self._webhooks)
+
+    async def _deliver(self, request: web.Request) -> web.Response:
+        return await Endpoint(self._interactions, self._settings.discord_public_key, now=self._now)(request)
+
+    async def _sync(self) -> None:
+        if self._services is not None:
+            await sync(self._rest, self._services.shared, self._application_id)
 
 
 def _walled(event: str, handle: Callable[[Payload], None]) -> Callable[[Payload], None]:

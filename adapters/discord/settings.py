@@ -1,5 +1,6 @@
 """What an operator sets for Discord."""
 
+import re
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, field_validator
@@ -7,6 +8,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 API_URL = "https://discord.com/api/v10"
 """Discord's public REST API; version 10 is the newest (developer docs, read November 2026)."""
+
+_PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 class DiscordSettings(BaseSettings):
@@ -24,6 +27,9 @@ class DiscordSettings(BaseSettings):
     discord_api_url: str = API_URL
     """The REST API; another value is for proxies and tests. The gateway's address comes from its /gateway/bot."""
 
+    discord_public_key: str = ""
+    """The application's public key (General Information), 64 hex digits. Set: interactions are also taken over HTTP."""
+
     @property
     def enabled(self) -> bool:
         """Whether a token is set."""
@@ -38,6 +44,14 @@ class DiscordSettings(BaseSettings):
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise ValueError("DISCORD_TOKEN must be the bare bot token, in one piece and without 'Bot ' before it.")
         return SecretStr(token)
+
+    @field_validator("discord_public_key")
+    @classmethod
+    def _is_a_public_key(cls, value: str) -> str:
+        key = value.strip().lower()
+        if key and not _PUBLIC_KEY.fullmatch(key):
+            raise ValueError("DISCORD_PUBLIC_KEY must be 64 hex digits: copy it from General Information.")
+        return key
 
     @field_validator("discord_api_url")
     @classmethod
