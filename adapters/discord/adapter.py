@@ -22,9 +22,9 @@ from adapters.discord.app.syncing import sync
 from adapters.discord.gateway.connection import FRAME_MAX_S, WITHOUT_CONTENT, Gateway
 from adapters.discord.incoming.directory import Directory
 from adapters.discord.incoming.endpoint import PATH, Endpoint
-from adapters.discord.incoming.entrance import Entrance, Everybody
+from adapters.discord.incoming.entrance import Access, Entrance, Everybody
 from adapters.discord.incoming.intake import WAITING_MAX, Arrival, Intake
-from adapters.discord.incoming.interactions import Interactions
+from adapters.discord.incoming.interactions import STEP_S, Interactions
 from adapters.discord.payloads.parse import Around, answer_to, author, history, mention
 from adapters.discord.settings import DiscordSettings
 from adapters.discord.text.render import LIMITS, render
@@ -57,12 +57,16 @@ class DiscordPlatform:
         frame_max_s: float = FRAME_MAX_S,
         waiting_max: int = WAITING_MAX,
         drain_max_s: float = DRAIN_MAX_S,
+        step_s: float = STEP_S,
+        access: Access | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._settings = settings
         self._drain_max_s = drain_max_s
+        self._access = access or Everybody()
+        self._step_s = step_s
         self._directory = Directory()
         self._services: Services | None = None
         self._submit: Submit | None = None
@@ -259,7 +263,8 @@ class DiscordPlatform:
         self._interactions.begin(data)
 
     def _taking_interactions(self) -> Interactions:
-        return Interactions(Entrance(Everybody(), self._around, self._services), self._rest, self._webhooks)
+        entrance = Entrance(self._access, self._around, self._services)
+        return Interactions(entrance, self._rest, self._webhooks, step_s=self._step_s)
 
     async def _deliver(self, request: web.Request) -> web.Response:
         return await Endpoint(self._interactions, self._settings.discord_public_key, now=self._now)(request)

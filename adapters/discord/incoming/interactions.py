@@ -1,6 +1,6 @@
 """Interactions: which part of this package takes one, and its first response, which Discord awaits for 3 seconds.
 
-What must not be lost is submitted before the response; where that takes longer than `ANSWER_WITHIN_S` the response is
+What must not be lost is submitted before the response; where that takes longer than `STEP_S` the response is
 deferred, and what there is to say comes after it. Of two processes that hold the same shard both may do this: an event
 has one id and is taken once, and Discord takes one response (40060 for the other). A response that comes too late
 (10062) is one line in the log: the person has been told that the bot did not respond.
@@ -37,10 +37,10 @@ from bot.platform import Submit
 
 log = logging.getLogger(__name__)
 
-ANSWER_WITHIN_S: Final = 1.5
-"""Chosen: after that 1.5 s of Discord's 3 are left for the deferred response's way (0.1-0.5 s, and another try)."""
+STEP_S: Final = 1.4
+"""Chosen: so long something may take before its response is deferred, and so long the response's way to Discord, with
+another try (0.1-0.5 s each); together less than Discord's 3 s."""
 
-RESPOND_WITHIN_S: Final = 1.3
 GIVE_UP_S: Final = 60.0
 """The longest that anything takes which was deferred (chosen)."""
 
@@ -73,14 +73,14 @@ class Interactions:
         rest: Rest,
         webhooks: Webhooks,
         *,
-        answer_within_s: float = ANSWER_WITHIN_S,
+        step_s: float = STEP_S,
     ) -> None:
         self.submit: Submit | None = None
         self._commands = Commands(entrance)
         self._presses = Presses(entrance)
         self._menus = Menus(entrance, rest)
         self._webhooks = webhooks
-        self._answer_within_s = answer_within_s
+        self._step_s = step_s
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, payload: Payload, done: Callable[[], object] = _nothing) -> None:
@@ -107,7 +107,7 @@ class Interactions:
 
         if not self._start(found, respond, first.cancel):
             return None
-        await asyncio.wait((first,), timeout=self._answer_within_s + RESPOND_WITHIN_S)
+        await asyncio.wait((first,), timeout=2 * self._step_s)
         first.cancel()  # changes nothing where it is there
         return None if first.cancelled() else first.result()
 
@@ -165,7 +165,7 @@ class Interactions:
         """Respond with what was done, or that it is being done, and then with what came of it."""
         work = asyncio.create_task(_outcome(source, doing.work))
         try:
-            finished, _ = await asyncio.wait((work,), timeout=self._answer_within_s)
+            finished, _ = await asyncio.wait((work,), timeout=self._step_s)
             if finished:
                 return await respond(work.result())
             if doing.meanwhile is None:
@@ -185,7 +185,7 @@ class Interactions:
 
     def _callback(self, source: Source) -> Respond:
         async def respond(body: Json) -> Given:
-            return await self._webhooks.respond(source.id, source.token, body, within_s=RESPOND_WITHIN_S)
+            return await self._webhooks.respond(source.id, source.token, body, within_s=self._step_s)
 
         return respond
 

@@ -55,6 +55,7 @@ class Interacting(Api):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.patience_s = 60.0
+        self.by_http = False
         self.commands: list[Payload] = []
         self.creates_left = 200
         self.asked: dict[str, Asked] = {}
@@ -199,7 +200,8 @@ class Interacting(Api):
             payload |= {"user": user, "context": 1 if here else 2}
         self.asked[key] = Asked(payload, user, here, time.monotonic())
         self.note("interaction", id=key, type=kind)
-        self.gateway.dispatch("INTERACTION_CREATE", lambda _: payload)
+        if not self.by_http:  # one or the other, never both
+            self.gateway.dispatch("INTERACTION_CREATE", lambda _: payload)
         return key
 
     async def _answer(self, request: web.Request, handle: Callable[[web.Request], Awaitable[Any]]) -> tuple[int, Any]:
