@@ -66,7 +66,7 @@ async def joined(discord: FakeDiscord, redis: Redis, **options: Any) -> AsyncGen
     services, taken = FakeServices(redis), Taken()
     platform.use(services)
     await platform.open()
-    sessions = len(discord.gateway.live)
+    sessions = len(discord.gateway.live) if settings.discord_gateway == "on" else -1
     listening = asyncio.create_task(platform.listen(taken.submit))
     try:
         await discord.until(lambda: len(discord.gateway.live) > sessions and platform.connected, limit_s=20)

@@ -99,8 +99,8 @@ class DiscordPlatform:
 
     @property
     def connected(self) -> bool:
-        """Whether the gateway's socket is open and was heard of within 90 s."""
-        return self._gateway.connected
+        """Whether the gateway's socket is open and was heard of within 90 s; over HTTP alone, whether that is taken."""
+        return self._gateway.connected if self._settings.discord_gateway == "on" else self._submit is not None
 
     @property
     def user_id(self) -> str:
@@ -136,7 +136,7 @@ class DiscordPlatform:
         self._submit = self._interactions.submit = submit
         syncing = asyncio.create_task(self._sync(), name="discord commands")
         try:
-            await self._gateway.run()
+            await (self._gateway.run() if self._settings.discord_gateway == "on" else asyncio.Event().wait())
         finally:
             syncing.cancel()
             self._interactions.submit = None

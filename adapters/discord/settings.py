@@ -1,9 +1,10 @@
 """What an operator sets for Discord."""
 
 import re
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr, field_validator
+from pydantic import SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 API_URL = "https://discord.com/api/v10"
@@ -30,6 +31,9 @@ class DiscordSettings(BaseSettings):
     discord_public_key: str = ""
     """The application's public key (General Information), 64 hex digits. Set: interactions are also taken over HTTP."""
 
+    discord_gateway: Literal["on", "off"] = "on"
+    """Off: this process takes interactions over HTTP alone, and no messages: one of several that share the load."""
+
     @property
     def enabled(self) -> bool:
         """Whether a token is set."""
@@ -44,6 +48,12 @@ class DiscordSettings(BaseSettings):
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise ValueError("DISCORD_TOKEN must be the bare bot token, in one piece and without 'Bot ' before it.")
         return SecretStr(token)
+
+    @model_validator(mode="after")
+    def _hears_something(self) -> Self:
+        if self.discord_gateway == "off" and not self.discord_public_key:
+            raise ValueError("DISCORD_GATEWAY=off needs DISCORD_PUBLIC_KEY: without both nothing would ever arrive.")
+        return self
 
     @field_validator("discord_public_key")
     @classmethod

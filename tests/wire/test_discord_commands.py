@@ -142,6 +142,31 @@ async def test_a_store_that_hangs_keeps_nobody_waiting_for_the_first_response(re
         assert discord.seen_privately(discord.ann) == ([FAILED] if fails else [])
 
 
+async def test_what_was_asked_is_not_lost_where_discord_could_not_be_told(redis: Redis) -> None:
+    async with FakeDiscord() as discord, joined(discord, redis, step_s=3.0) as bot:
+        bot.taken.gate.clear()
+        discord.fail(403, path="/callback")
+        discord.command(discord.ann, "ask", discord.channel, question="why?")
+        await discord.until(lambda: any("callback" in one["path"] for one in discord.entries("request")), limit_s=20)
+        bot.taken.gate.set()
+        await discord.until(lambda: bot.taken.mentions)
+
+
+async def test_who_lost_patience_was_told_so_by_discord_and_the_question_is_still_answered(
+    redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with FakeDiscord() as discord, joined(discord, redis) as bot:
+        bot.taken.gate.clear()
+        discord.command(discord.ann, "ask", discord.channel, question="why?")
+        await discord.until(lambda: bot.taken.waiting)
+        discord.lose_patience()
+        bot.taken.gate.set()
+        await discord.until(lambda: "interaction_late" in caplog.messages)
+        assert len(discord.entries("did_not_respond")) == 1
+        assert len(bot.taken.mentions) == 1
+
+
 async def test_a_response_that_comes_too_late_is_one_line_in_the_log(
     redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:

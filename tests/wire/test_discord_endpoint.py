@@ -21,10 +21,10 @@ PING = b'{"type": 1}'
 
 
 @asynccontextmanager
-async def reached(discord: FakeDiscord, redis: Redis) -> AsyncGenerator[tuple[Joined, str]]:
-    """An adapter that listens, and the address at which Discord reaches it."""
+async def reached(discord: FakeDiscord, redis: Redis, **more: str) -> AsyncGenerator[tuple[Joined, str]]:
+    """An adapter that listens, and the address at which Discord reaches it; `more` are settings."""
     discord.by_http = True
-    async with joined(discord, redis, settings={"discord_public_key": discord.public_key}) as bot:
+    async with joined(discord, redis, settings={"discord_public_key": discord.public_key, **more}) as bot:
         app = web.Application()
         app.add_routes(bot.platform.routes())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -128,3 +128,21 @@ async def test_an_interaction_that_cannot_be_read_is_not_taken(redis: Redis) -> 
 async def test_without_a_public_key_there_is_no_address(redis: Redis, key: str) -> None:
     async with FakeDiscord() as discord, joined(discord, redis, settings={"discord_public_key": key}) as bot:
         assert list(bot.platform.routes()) == []
+
+
+async def test_any_of_several_replicas_without_a_gateway_takes_what_comes(redis: Redis) -> None:
+    off = {"discord_gateway": "off"}
+    async with (
+        FakeDiscord() as discord,
+        reached(discord, redis, **off) as (one, first),
+        reached(discord, redis, **off) as (other, second),
+    ):
+        assert (one.platform.connected, other.platform.connected, discord.gateway.sessions) == (True, True, {})
+        message = discord.say(discord.channel, discord.bob, "it rains")
+        chosen = discord.choose(discord.ann, "Ask about this message", discord.channel, message)
+        assert await discord.deliver(first, chosen) == 200
+        filled = discord.fill(discord.ann, chosen, "is it true?")
+        assert await discord.deliver(second, filled) == 200
+        [mention] = other.taken.mentions
+        await one.platform.post(mention, "Yes.", key="k/0", first=True)
+        assert discord.seen_privately(discord.ann) == ["Yes."]

@@ -1,5 +1,8 @@
 """Commands are told to Discord when they have changed: once for all replicas, and never because of a start."""
 
+import re
+from pathlib import Path
+
 import pytest
 from redis.asyncio import Redis
 
@@ -62,6 +65,13 @@ def test_every_command_can_be_used_installed_by_a_person_and_everywhere() -> Non
     }
     for one in definitions():
         assert (one["integration_types"], one["contexts"]) == ([0, 1], [0, 1, 2])
+
+
+def test_the_page_on_discord_names_every_command_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs/discord.md").read_text()
+    slash = {one["name"] for one in definitions() if one["type"] == 1}
+    assert set(re.findall(r"^\| `/([a-z]+)` \|", page, re.MULTILINE)) == slash
+    assert all(f"*{one['name']}*" in page for one in definitions() if one["type"] == 3)
 
 
 def test_the_digest_changes_with_what_is_said_and_not_with_how_it_is_written() -> None:

@@ -28,7 +28,9 @@ TYPED: Final = "typed"
 """The id of a form's one input."""
 
 CHOICES_MAX, CHOICE_MAX = 25, 100
-_TYPED_MAX: Final = 1_000  # chosen: Discord allows 4,000; this is a question or a reason, not an essay
+
+TYPED_MAX: Final = 4_000
+"""Discord's own most for a form's input."""
 
 
 def shown(text: str) -> Json:
@@ -47,8 +49,8 @@ def choices(names: Iterable[str]) -> Json:
     return {"type": CHOICES, "data": {"choices": found}}
 
 
-def form(custom_id: str, title: str, label: str, *, required: bool) -> Json:
-    """A form with one field of text."""
-    typed = {"type": 4, "custom_id": TYPED, "style": 2, "required": required, "max_length": _TYPED_MAX}
+def form(custom_id: str, title: str, label: str, *, required: bool, typed_max: int = TYPED_MAX) -> Json:
+    """A form with one field of text, of a few lines."""
+    typed = {"type": 4, "custom_id": TYPED, "style": 2, "required": required, "max_length": typed_max}
     inside = {"type": 18, "label": label, "component": typed}
     return {"type": MODAL, "data": {"custom_id": custom_id, "title": title, "components": [inside]}}

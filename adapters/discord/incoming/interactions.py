@@ -84,12 +84,11 @@ class Interactions:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, payload: Payload, done: Callable[[], object] = _nothing) -> None:
-        """Take an interaction that the gateway brought; `done` is called once it is through."""
+        """Take an interaction that the gateway brought; `done` is called once it is through, or given up for good."""
         found = interaction(payload)
         if found is None:
             log.info("interaction_not_understood", extra={"type": payload.get("type")})
-        source = found.source if found else None
-        if found is None or source is None or not self._start(found, self._callback(source), done):
+        if found is None or not self._start(found, self._callback(found.source), done):
             done()
 
     async def over_http(self, payload: Payload) -> Json | None:
@@ -128,16 +127,15 @@ class Interactions:
         task = asyncio.create_task(self._take(found, submit, respond), name=f"discord interaction {found.source.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: done())
+        task.add_done_callback(lambda ended: None if ended.cancelled() else done())
         return True
 
     async def _take(self, found: Interaction, submit: Submit, respond: Respond) -> None:
         about = {"event_id": found.source.id, "kind": type(found).__name__.lower()}
         try:
-            async with asyncio.timeout(GIVE_UP_S):
-                given = await self._answer(found.source, self._doing(found, submit), respond)
-        except (BotError, TimeoutError) as error:
-            log.warning("interaction_not_answered", extra={**about, "error": type(error).__name__})
+            given = await self._answer(found.source, self._doing(found, submit), respond)
+        except BotError as error:
+            log.warning("interaction_not_told", extra={**about, "error": type(error).__name__})
         except Exception as error:  # noqa: BLE001 -- wall: one odd interaction must not end the listening
             log.error("interaction_failed", extra={**about, "error": type(error).__name__})
         else:
@@ -170,8 +168,10 @@ class Interactions:
                 return await respond(work.result())
             if doing.meanwhile is None:
                 return await respond(responses.said(FAILED))
-            given = await respond(doing.meanwhile)
-            body = await work
+            try:
+                given = await respond(doing.meanwhile)
+            finally:
+                body = await work  # also where Discord could not be told: what was asked must not be lost
             if given == "given" and body["type"] == responses.MESSAGE:
                 await self._tell(source, body["data"], instead=doing.meanwhile is responses.DEFERRED)
             return given
@@ -197,7 +197,8 @@ async def _now(body: Json) -> Json:
 async def _outcome(source: Source, work: Coroutine[Any, Any, Json]) -> Json:
     """What there is to say; one sentence where it failed."""
     try:
-        return await work
+        async with asyncio.timeout(GIVE_UP_S):
+            return await work
     except (BotError, TimeoutError) as error:
         log.warning("interaction_not_done", extra={"event_id": source.id, "error": type(error).__name__})
     except Exception as error:  # noqa: BLE001 -- wall: the person must be told, whatever broke

@@ -24,6 +24,7 @@ THANKS: Final = "Thank you. Whoever runs me can read it."
 WHY: Final = "rb:why:"
 """What the id of the form behind the thumb that points down begins with; the answer's message id follows."""
 
+_WHY_MAX: Final = 1_000  # chosen: a reason, not an essay
 _AGAIN_AFTER_S: Final = 20.0  # chosen: a double click is one wish
 _OPINION_KEPT_S: Final = 30 * 86_400.0  # chosen: as long as what people wrote about an answer is kept
 
@@ -121,7 +122,9 @@ class Presses:
                 await services.shared.put(name, verdict, tenant=_tenant(source), ttl_s=_OPINION_KEPT_S)
         if good or services is None:
             return responses.UNCHANGED
-        return responses.form(WHY + press.message_id, "What was wrong?", "Tell whoever runs me", required=False)
+        return responses.form(
+            WHY + press.message_id, "What was wrong?", "Tell whoever runs me", required=False, typed_max=_WHY_MAX
+        )
 
 
 def _takes_part(source: Source, asker: str, owner: str) -> bool:

@@ -49,7 +49,7 @@ def several(messages: Sequence[Payload], around: Around) -> str:
 def said(message: Payload, around: Around) -> str:
     """All that a message says: its words, what it forwards, stickers, embeds, the names of its files."""
     words = text(message, around)
-    pieces = [words, *(piece for piece in _shown(message) if piece not in words)]
+    pieces = [words, *(piece for piece in _shown(message) if any(line not in words for line in piece.splitlines()))]
     return "\n\n".join(filter(None, pieces))[:ONE_MAX]
 
 

@@ -5,7 +5,7 @@
 
 Rules: developer docs, Receiving and Responding to Interactions and Application Commands, read November 2026. People's
 patience is `patience_s` instead of Discord's 3 s, so that a busy machine breaks no test; `lose_patience` ends it now,
-and `age_tokens` lets the 15 minutes of a token pass.
+and `age_tokens` lets the 15 minutes of a token pass. With `by_http` nothing comes over the gateway: see `deliver`.
 """
 
 import json
@@ -56,6 +56,7 @@ class Interacting(Api):
         super().__init__(**options)
         self.patience_s = 60.0
         self.by_http = False
+        self.interactions_url: str | None = None
         self.commands: list[Payload] = []
         self.creates_left = 200
         self.asked: dict[str, Asked] = {}
@@ -212,6 +213,10 @@ class Interacting(Api):
         except Refusal as refusal:
             return refusal.status, refusal.body
         return (204, None) if body is None else (200, body)
+
+    async def _application(self, _: web.Request) -> Payload:
+        about = {"verify_key": self.public_key, "interactions_endpoint_url": self.interactions_url}
+        return await super()._application(_) | about
 
     async def _callback(self, request: web.Request) -> None:
         one = self.asked.get(request.match_info["i"])
