@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from adapters.discord.incoming.menus import ASK
+from adapters.discord.incoming.menus import ASK, SUMMARIZE
 from bot.answer.marks import STOPPED
 from tests.distributed import KEY, dump
 from tests.fakes.completions import Text, endless
@@ -117,6 +117,41 @@ async def test_whoever_installed_it_alone_uses_it_where_it_is_not(valkey_url: st
             assert discord.seen_privately(discord.ann) == ["By command.", "By menu."]
             assert "> It rains." in outside.completions.requests[-1].last_user_text
             assert [one for one in discord.entries("request") if channel in one["path"]] == []
+            assert_only_the_asker_can_be_pinged(outside)
+
+
+async def test_without_any_privileged_intent_everything_works(valkey_url: str, redis: Redis) -> None:
+    async with services() as outside:
+        discord = outside.discord
+        discord.content = False
+        ann, channel = discord.ann, discord.channel
+        async with running(outside, redis_url=valkey_url, on=["discord"]) as bot:
+            asked = discord.mention(channel, ann, "by mention")
+            await until(lambda: bot.answered == 1)
+            [answer] = discord.answers(channel)
+            discord.say(channel, ann, "by ping-reply", reply_to=answer["id"])
+            await until(lambda: bot.answered == 2)
+            discord.dm(ann, "by direct message")
+            await until(lambda: bot.answered == 3)
+            thread = discord.create_thread(channel, ann)
+            discord.mention(thread, ann, "by mention in a thread")
+            await until(lambda: bot.answered == 4)
+            discord.say(thread, ann, "by ping-reply in it", reply_to=discord.answers(thread)[-1]["id"])
+            await until(lambda: bot.answered == 5)
+            discord.press(ann, channel, answer["id"], f"rb:again:{ann['id']}:{asked}")
+            await until(lambda: bot.answered == 6)
+            message = discord.say(channel, discord.bob, "by menu")
+            discord.choose(ann, SUMMARIZE, channel, message)
+            await until(lambda: bot.answered == 7)
+            discord.command(ann, "ask", discord.channel_elsewhere(), question="installed by a person")
+            await until(lambda: bot.answered == 8)
+            heard = [one.last_user_text for one in outside.completions.requests]
+            for text in (
+                *("by mention", "by ping-reply", "by direct message", "by mention in a thread", "by ping-reply in it"),
+                *("> **Bob**: by menu", "installed by a person"),
+            ):
+                assert any(text in one for one in heard), text
+            assert (bot.failed, len(discord.seen_privately(ann))) == (0, 2)
             assert_only_the_asker_can_be_pinged(outside)
 
 
