@@ -26,15 +26,14 @@ def again_of(bot: Joined) -> list[str]:
     return [one.replaces for one in bot.taken.mentions if one.replaces]
 
 
-async def test_stop_names_the_question_and_is_acknowledged_without_a_word(redis: Redis) -> None:
+async def test_stop_names_the_answer_and_is_acknowledged_without_a_word(redis: Redis) -> None:
     async with FakeDiscord() as discord, joined(discord, redis) as bot:
         asked, answer = answered(discord, discord.channel)
         pressed = discord.press(discord.ann, discord.channel, answer, f"rb:stop:{discord.ann['id']}:{asked}")
         await discord.until(lambda: discord.response(pressed))
         assert discord.response(pressed) == {"type": 6}
         [stop] = bot.taken.stops
-        assert (stop.message_id, stop.by.name, stop.place.channel) == (asked, "Ann", discord.channel)
-        assert stop.conversation == f"discord:{discord.guild}:{discord.channel}:{asked}"
+        assert (stop.message_id, stop.by.name, stop.place.channel) == (answer, "Ann", discord.channel)
 
 
 async def test_regenerate_asks_anew_in_place_of_the_pressed_message_and_a_double_click_once(redis: Redis) -> None:

@@ -66,19 +66,30 @@ async def test_a_long_private_answer_ends_with_a_word_about_it_after_six_message
             assert_only_the_asker_can_be_pinged(outside)
 
 
-async def test_an_answer_is_stopped_by_its_button_and_keeps_what_was_said(valkey_url: str, redis: Redis) -> None:
+@pytest.mark.parametrize("chained", [False, True], ids=["a first question", "one that replies to an answer"])
+async def test_an_answer_is_stopped_by_its_button_and_keeps_what_was_said(
+    valkey_url: str, redis: Redis, chained: bool
+) -> None:
     async with services() as outside:
         discord, model = outside.discord, outside.completions
-        model.answers = always(endless(every_s=0.02))
+        channel, ann = discord.channel, discord.ann
+        model.answers = [*([Text("Yes.")] if chained else []), endless(every_s=0.02)]
         async with running(outside, redis_url=valkey_url, on=["discord"]) as bot:
-            asked = discord.mention(discord.channel, discord.ann, "go on and on")
-            await until(lambda: discord.answers(discord.channel))
-            answer = discord.answers(discord.channel)[0]["id"]
-            pressed = discord.press(discord.ann, discord.channel, answer, f"rb:stop:{discord.ann['id']}:{asked}")
-            await until(lambda: bot.answered == 1)
+            before = None
+            if chained:
+                discord.mention(channel, ann, "are you there?")
+                await until(lambda: bot.answered == 1)
+                before = discord.answers(channel)[0]["id"]
+            asked = discord.mention(channel, ann, "go on and on", reply_to=before)
+            await until(lambda: len(discord.answers(channel)) > chained)
+            answer = discord.answers(channel)[-1]["id"]
+            # By then the core has noted the message.
+            await until(lambda: any(one["id"] == answer for one in discord.entries("edit")))
+            pressed = discord.press(ann, channel, answer, f"rb:stop:{ann['id']}:{asked}")
+            await until(lambda: bot.answered == 1 + chained)
             assert model.open_now == 0
             assert discord.response(pressed) == {"type": 6}
-            assert discord.answers(discord.channel)[-1]["content"].endswith(STOPPED.strip())
+            assert discord.answers(channel)[-1]["content"].endswith(STOPPED.strip())
             assert_only_the_asker_can_be_pinged(outside)
 
 

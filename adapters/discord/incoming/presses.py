@@ -67,7 +67,8 @@ class Presses:
         if not _takes_part(source, found.asker, self._owner(source)):
             return responses.said(NOT_YOURS)
         if found.act == "stop":
-            await submit(Stop(source.place, source.actor, found.question))
+            # The answer's own message leads to its conversation, also where the question went on with an older one.
+            await submit(Stop(source.place, source.actor, press.message_id))
         else:
             await self._regenerate(press, submit)
         return responses.UNCHANGED
