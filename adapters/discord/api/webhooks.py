@@ -7,6 +7,7 @@ an error or a log line.
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -29,12 +30,23 @@ ENDED = frozenset({10015, 50027})
 """Unknown Webhook, Invalid Webhook Token: 15 minutes are over, or nobody has responded yet."""
 
 
+_REF = re.compile(r"(\d+):(.+):(\d+)", re.ASCII | re.DOTALL)
+
+
 class Ended(Gone):
     """The interaction's token does not answer: it is too old, or the interaction was never acknowledged."""
 
 
 class Refused(Rejected):
     """Discord took the request for invalid; `code` is its number."""
+
+    def __init__(self, text: str, *, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Unknown(Gone):
+    """Discord does not know what the address names; `code` says what."""
 
     def __init__(self, text: str, *, code: int) -> None:
         super().__init__(text)
@@ -49,18 +61,16 @@ class Ref:
     token: str = field(repr=False)
     made: float = 0.0
 
-    def __str__(self) -> str:
-        """As `Mention.reply_ref` holds it."""
+    @property
+    def reply_ref(self) -> str:
+        """As a mention carries it; as secret as the token."""
         return f"{self.application}:{self.token}:{self.made:.0f}"
 
 
 def ref(text: str) -> Ref | None:
     """What a `Mention.reply_ref` says; None where it says nothing of the kind."""
-    application, _, rest = text.partition(":")
-    token, _, made = rest.rpartition(":")
-    if not (application.isdigit() and token and made.isdigit()):
-        return None
-    return Ref(application, token, float(made))
+    found = _REF.fullmatch(text)
+    return Ref(found[1], found[2], float(found[3])) if found else None
 
 
 class Webhooks:
@@ -74,22 +84,25 @@ class Webhooks:
 
     async def respond(self, interaction_id: str, token: str, body: Json, *, within_s: float) -> Given:
         """Give the first response. Raises PlatformError where that failed; within `within_s` it is tried again."""
-        path, unclear = f"/interactions/{interaction_id}/{token}/callback", False
         try:
             async with asyncio.timeout(within_s):
-                while True:
-                    try:
-                        await self._call("POST", path, body, unclear=Ambiguous)
-                    except (Ambiguous, Unreachable) as error:
-                        unclear = unclear or isinstance(error, Ambiguous)
-                        await asyncio.sleep(CALLBACK_PAUSE_S)
-                    except (Gone, Refused) as error:
-                        # Whoever tried before without an answer may well have been oneself.
-                        return "given" if unclear and _code(error) == ALREADY_ACKNOWLEDGED else _too_late(error)
-                    else:
-                        return "given"
+                return await self._respond(f"/interactions/{interaction_id}/{token}/callback", body)
         except TimeoutError:
             return "late"
+
+    async def _respond(self, path: str, body: Json) -> Given:
+        unclear = False
+        while True:
+            try:
+                await self._call("POST", path, body, unclear=Ambiguous)
+            except (Ambiguous, Unreachable) as error:
+                unclear = unclear or isinstance(error, Ambiguous)
+                await asyncio.sleep(CALLBACK_PAUSE_S)
+            except (Unknown, Refused) as error:
+                # Whoever has responded may well have been oneself, without an answer to that.
+                return "given" if unclear and error.code == ALREADY_ACKNOWLEDGED else _too_late(error)
+            else:
+                return "given"
 
     async def edit(self, to: Ref, body: Json) -> str:
         """Make the original response read so, and give its id; repeating it does no harm. Raises PlatformError."""
@@ -145,28 +158,17 @@ def _failure(method: str, status: int, body: Mapping[str, Any], *, unclear: type
     if status in (401, 403):
         return Forbidden(text)
     if status == 404:
-        return _Unknown(text, code=code)
+        return Unknown(text, code=code)
     return unclear(text) if status >= 500 else Refused(text, code=code)
 
 
-class _Unknown(Gone):
-    def __init__(self, text: str, *, code: int) -> None:
-        super().__init__(text)
-        self.code = code
-
-
-def _code(error: PlatformError) -> int:
-    return error.code if isinstance(error, _Unknown | Refused) else 0
-
-
-def _too_late(error: PlatformError) -> Given:
-    match _code(error):
-        case 40060:
-            return "elsewhere"
-        case 10062:
-            return "late"
-        case _:
-            raise error
+def _too_late(error: Unknown | Refused) -> Given:
+    """What such a refusal of a first response means; raises it where it is another one."""
+    if error.code == ALREADY_ACKNOWLEDGED:
+        return "elsewhere"
+    if error.code == UNKNOWN_INTERACTION:
+        return "late"
+    raise error
 
 
 def _id(message: Mapping[str, Any]) -> str:

@@ -9,6 +9,8 @@ import hashlib
 import json
 from typing import Any, Final
 
+from adapters.discord.incoming.menus import ASK, SUMMARIZE
+
 Json = dict[str, Any]
 
 _SLASH, _MESSAGE = 1, 3
@@ -35,8 +37,8 @@ def definitions() -> list[Json]:
         _slash("privacy", "What I keep, and for how long"),
         _slash("status", "How I am doing"),
         _slash("help", "What I can do"),
-        _menu("Ask about this message"),
-        _menu("Summarize from here"),
+        _menu(ASK),
+        _menu(SUMMARIZE),
     ]
 
 

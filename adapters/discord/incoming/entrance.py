@@ -63,5 +63,10 @@ def private(source: Source, text: str, *, place: Place | None = None) -> Mention
         message_id=source.id,
         sent_at=sent_at(source.id),
         private=True,
-        reply_ref=str(Ref(source.application, source.token, sent_at(source.id))),
+        reply_ref=Ref(source.application, source.token, sent_at(source.id)).reply_ref,
     )
+
+
+def tenant(source: Source) -> str:
+    """Whose the values are that the shared state keeps for it."""
+    return f"discord:{source.place.workspace}"

@@ -14,7 +14,7 @@ from typing import Final, cast
 from adapters.discord.answers import responses
 from adapters.discord.answers.responses import Json
 from adapters.discord.api.rest import Rest
-from adapters.discord.incoming.entrance import FAILED, NOT_HERE, Entrance, private
+from adapters.discord.incoming.entrance import FAILED, NOT_HERE, Entrance, private, tenant
 from adapters.discord.payloads import quoting
 from adapters.discord.payloads.fields import Payload
 from adapters.discord.payloads.interactions import Form, Menu, Source
@@ -55,13 +55,11 @@ class Menus:
         """Do it, and give the first response. Raises StoreError."""
         if refusal := self._entrance.refusal(menu.source):
             return responses.said(refusal)
-        match menu.name:
-            case "Ask about this message":
-                return await self._ask(menu)
-            case "Summarize from here":
-                return await self._summarize(menu, submit)
-            case _:
-                return responses.said(NOT_HERE)
+        if menu.name == ASK:
+            return await self._ask(menu)
+        if menu.name == SUMMARIZE:
+            return await self._summarize(menu, submit)
+        return responses.said(NOT_HERE)
 
     async def asked(self, form: Form, submit: Submit) -> Json:
         """Take a question about a message. Raises StoreError."""
@@ -70,7 +68,7 @@ class Menus:
             return responses.said(refusal)
         question = form.values.get(responses.TYPED, "").strip()
         name = _about(source, form.custom_id.removeprefix(ABOUT))
-        kept = await services.shared.get(name, tenant=_tenant(source)) if services else None
+        kept = await services.shared.get(name, tenant=tenant(source)) if services else None
         if not (question and kept):
             return responses.said(EXPIRED if question else FAILED)
         await submit(private(source, f"{json.loads(kept)}\n\nMy question about it: {question}"))
@@ -82,7 +80,7 @@ class Menus:
             return responses.said(NOT_HERE)
         quoted = quoting.one(menu.target, self._entrance.around(source.place.workspace))
         name = _about(source, menu.message_id)
-        await services.shared.put(name, json.dumps(quoted), tenant=_tenant(source), ttl_s=_KEPT_S)
+        await services.shared.put(name, json.dumps(quoted), tenant=tenant(source), ttl_s=_KEPT_S)
         return responses.form(ABOUT + menu.message_id, ASK, "Your question", required=True)
 
     async def _summarize(self, menu: Menu, submit: Submit) -> Json:
@@ -121,7 +119,3 @@ def _alone(place: Place) -> bool:
 def _about(source: Source, message_id: str) -> str:
     place = source.place
     return f"about:discord:{place.workspace}:{place.channel}:{message_id}:{source.actor.id}"
-
-
-def _tenant(source: Source) -> str:
-    return f"discord:{source.place.workspace}"

@@ -9,7 +9,7 @@ from typing import Final, Literal, cast, get_args
 
 from adapters.discord.answers import responses
 from adapters.discord.answers.responses import Json
-from adapters.discord.incoming.entrance import Entrance
+from adapters.discord.incoming.entrance import Entrance, tenant
 from adapters.discord.payloads.interactions import Form, Press, Source
 from adapters.discord.payloads.parse import sent_at
 from bot.errors import BotError
@@ -104,7 +104,7 @@ class Presses:
             await submit(mention)
             return
         wish = f"again:discord:{place.workspace}:{place.channel}:{press.message_id}"
-        if await services.shared.add(wish, source.id, tenant=_tenant(source), ttl_s=_AGAIN_AFTER_S):
+        if await services.shared.add(wish, source.id, tenant=tenant(source), ttl_s=_AGAIN_AFTER_S):
             try:
                 await submit(mention)
             except BotError:
@@ -118,9 +118,9 @@ class Presses:
             place, verdict = source.place, "good" if good else "bad"
             # Begins as the core's own note of the feedback does, so that it goes with that when a person is forgotten.
             name = f"feedback:discord:{place.workspace}:{source.actor.id}:{place.channel}:{press.message_id}"
-            if await services.shared.get(name, tenant=_tenant(source)) != verdict:
+            if await services.shared.get(name, tenant=tenant(source)) != verdict:
                 await services.feedback(Feedback(place, press.message_id, source.actor, good=good))
-                await services.shared.put(name, verdict, tenant=_tenant(source), ttl_s=_OPINION_KEPT_S)
+                await services.shared.put(name, verdict, tenant=tenant(source), ttl_s=_OPINION_KEPT_S)
         if good or services is None:
             return responses.UNCHANGED
         return responses.form(
@@ -131,7 +131,3 @@ class Presses:
 def _takes_part(source: Source, asker: str, owner: str) -> bool:
     """Stop and Regenerate are for the asker, for a thread's owner, and for whoever moderates."""
     return source.place.kind == "dm" or source.actor.id in (asker, owner) or source.moderates
-
-
-def _tenant(source: Source) -> str:
-    return f"discord:{source.place.workspace}"
