@@ -5,7 +5,7 @@ It says nothing that belongs to others: no operator's prompt, no text of a conve
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot import usage
@@ -15,12 +15,13 @@ from bot.events import Place, conversation
 from bot.inbox.forgetting import Forgetting
 from bot.inbox.inbox import Inbox
 from bot.services import Command, Shared
+from bot.store import DEAD_TTL_S
 
 log = logging.getLogger(__name__)
 
 HELP = """\
-I am **{bot}**. Mention me and I answer in a thread; in a direct message just write. While you alone talk with me in a \
-thread, I answer there without being mentioned.
+I am **{bot}**. Mention me and I answer; in a direct message just write. Where you alone talk with me in a thread, I \
+answer there without being mentioned, as far as I may read it.
 
 - `help`: this text
 - `ask` and a question: an answer that only you see
@@ -30,11 +31,15 @@ thread, I answer there without being mentioned.
 - `usage`: what you asked and used
 - `reset`: forget this conversation
 - `forget`: delete what I keep about you
+- `privacy`: what I keep, and for how long
 - `status`: how I am doing
 
 I am a program and can be wrong: check what matters."""
 
-NO_CONVERSATION = "I do not know which conversation you mean: use this in its thread, as `!reset`."
+FEEDBACK_TTL_S = 30 * 24 * 3600
+"""How long the operator can read what somebody wrote about an answer (chosen)."""
+
+NO_CONVERSATION = "I do not know which conversation you mean: use this in its thread, as `{sign}reset`."
 RESET = "Done: I have forgotten this conversation. The messages here stay; I begin anew with your next question."
 NOTHING_KEPT = "There was nothing to forget: I remember nothing of this conversation."
 
@@ -75,8 +80,14 @@ class Commands:
             "reset": self._reset,
             "usage": self._usage,
             "forget": self._forget,
+            "privacy": self._privacy,
             "status": self._status,
         }
+
+    @property
+    def models(self) -> Sequence[str]:
+        """The models that can answer: one, until there is a choice."""
+        return (self._about.model,)
 
     async def __call__(self, command: Command) -> str:
         """Do it, and give the answer for its author."""
@@ -102,7 +113,7 @@ class Commands:
     async def _reset(self, command: Command) -> str:
         names = await self._conversations(command)
         if not names:
-            return NO_CONVERSATION
+            return NO_CONVERSATION.format(sign=command.sign)
         kept = [await self._forgetting.conversation(name) for name in names]
         return RESET if any(kept) else NOTHING_KEPT
 
@@ -138,6 +149,15 @@ class Commands:
             "your feedback.\n\nWhat remains: threads and channels that others take part in, for at most "
             f"{_span(self._about.history_ttl_hours)} after the last answer there (`reset` in a thread deletes that at "
             "once), and the messages themselves, which I do not delete."
+        )
+
+    async def _privacy(self, _: Command) -> str:
+        counts, opinions, failed = (_span(ttl_s / 3600) for ttl_s in (usage.USAGE_TTL_S, FEEDBACK_TTL_S, DEAD_TTL_S))
+        return (
+            f"I keep a conversation's questions and answers for {_span(self._about.history_ttl_hours)} after its last "
+            f"answer, questions that I failed to answer for {failed}, how much you used, in numbers, for {counts}, and "
+            f"your feedback for {opinions}; to answer, I pass the conversation to the model service. `forget` deletes "
+            "what I keep about you, `reset` a conversation, both at once."
         )
 
     async def _status(self, _: Command) -> str:

@@ -3,10 +3,10 @@
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bot import usage
-from bot.commands import Commands, feedback_name, opinions_name
+from bot.commands import FEEDBACK_TTL_S, Commands, feedback_name, opinions_name
 from bot.errors import Unreadable
 from bot.events import Place
 from bot.inbox.forgetting import Forgetting
@@ -14,9 +14,6 @@ from bot.metrics import Metrics
 from bot.services import Command, Feedback, Shared
 
 log = logging.getLogger(__name__)
-
-FEEDBACK_TTL_S = 30 * 24 * 3600
-"""How long the operator can read what somebody wrote about an answer (chosen)."""
 
 COUNTS_TTL_S = 400 * 24 * 3600
 """Counts without persons: a year, and the month before it (chosen)."""
@@ -44,6 +41,11 @@ class Desk:
     def shared(self) -> Shared:
         """State that all processes share."""
         return self._shared
+
+    @property
+    def models(self) -> Sequence[str]:
+        """See `Services.models`."""
+        return self._commands.models
 
     async def command(self, command: Command) -> str:
         """See `Services.command`."""

@@ -3,7 +3,7 @@
 Protocols and facts only. It knows neither Redis nor any platform.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,13 +15,15 @@ from bot.events import Author, Place
 class Command:
     """A person's command, like `/routernesia model` or `!reset`: `name` is its first word, `argument` the rest.
 
-    Whether that person may use the bot there has been checked by the platform.
+    Whether that person may use the bot there has been checked by the platform. `sign` is what people type before a
+    command's name inside a conversation.
     """
 
     name: str
     argument: str
     place: Place
     author: Author
+    sign: str = "!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,11 @@ class Services(Protocol):
     @property
     def shared(self) -> Shared:
         """State that all processes share."""
+        ...
+
+    @property
+    def models(self) -> Sequence[str]:
+        """The names of the models that a person may choose from; the first answers where nothing is chosen."""
         ...
 
     async def command(self, command: Command) -> str:

@@ -32,6 +32,7 @@ class Core:
 
     def __init__(self, redis: Redis) -> None:
         self.shared = RedisShared(redis, seal=Seal([KEY]))
+        self.models = ["fake-model"]
         self.forgotten: list[str] = []
 
     async def command(self, command: Command) -> str:

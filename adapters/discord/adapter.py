@@ -5,15 +5,20 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
 import discord
+from aiohttp import web
 
 from adapters.discord.answers.posting import MESSAGE, Posting, channel_of
+from adapters.discord.answers.private import FOLLOW_UPS_MAX, Private
 from adapters.discord.api.client import CONTENT_FLAGS, Client, Payload
 from adapters.discord.api.rest import Rest
+from adapters.discord.api.webhooks import Webhooks
+from adapters.discord.app.syncing import sync
 from adapters.discord.gateway.connection import FRAME_MAX_S, WITHOUT_CONTENT, Handle
 from adapters.discord.gateway.gateway import PACES, Gateway
 from adapters.discord.gateway.progress import Hold
@@ -21,13 +26,17 @@ from adapters.discord.gateway.shards import Paces, Plan
 from adapters.discord.gateway.talked import Talk
 from adapters.discord.incoming.access import Access
 from adapters.discord.incoming.directory import Directory
+from adapters.discord.incoming.endpoint import PATH, Endpoint
+from adapters.discord.incoming.entrance import Entrance
 from adapters.discord.incoming.hearing import Done, Hearing, Rules
 from adapters.discord.incoming.intake import WAITING_MAX, Intake
+from adapters.discord.incoming.interactions import STEP_S, Interactions
 from adapters.discord.incoming.lines import Lines
 from adapters.discord.incoming.lookup import Lookup
 from adapters.discord.incoming.marks import Marks
 from adapters.discord.incoming.opening import Opening
 from adapters.discord.incoming.reading import Reading
+from adapters.discord.payloads.guild import Around
 from adapters.discord.settings import DiscordSettings
 from adapters.discord.text.render import LIMITS, render
 from bot.errors import ConfigError, Gone, PlatformError, Unreachable
@@ -56,12 +65,14 @@ class DiscordPlatform:
         waiting_max: int = WAITING_MAX,
         drain_max_s: float = DRAIN_MAX_S,
         paces: Paces = PACES,
+        step_s: float = STEP_S,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._settings = settings
         self._drain_max_s = drain_max_s
+        self._step_s = step_s
         self._directory = Directory()
         self._services: Services | None = None
         self._submit: Submit | None = None
@@ -74,6 +85,11 @@ class DiscordPlatform:
         self._lines = Lines(self._rest, self._marks)
         self._reading = Reading(self._rest, self._directory, sees_all=lambda: self._client.wants_content)
         self._hearing = self._heard(now)
+        self._webhooks = Webhooks(settings.discord_api_url, user_agent=self._client.http.user_agent)
+        self._private = Private(self._webhooks, self._rest, self._posting, now=now)
+        self._now = now
+        self._application_id = ""
+        self._interactions = self._taking_interactions()
         self._gateway = Gateway(
             self._client,
             self._rest,
@@ -90,6 +106,7 @@ class DiscordPlatform:
     def use(self, services: Services) -> None:
         """Share state with the other processes of the bot. Called before `open`."""
         self._services = services
+        self._interactions = self._taking_interactions()
 
     @property
     def name(self) -> str:
@@ -97,16 +114,18 @@ class DiscordPlatform:
         return "discord"
 
     def limits(self, mention: Mention) -> Limits:
-        """2,000 characters, an edit every 1.2 s."""
-        return LIMITS
+        """2,000 characters, an edit every 1.2 s; a private answer ends with the last follow-up that Discord takes."""
+        # One message less than Discord takes: the last says that the answer is longer.
+        return replace(LIMITS, parts_max=FOLLOW_UPS_MAX) if mention.private else LIMITS
 
     @property
     def connected(self) -> bool:
         """Whether the socket of each shard held here is open and was heard of within 90 s.
 
-        A process that holds no shard stands by for others: it counts as connected while it can ask for one.
+        A process that holds no shard stands by for others: it counts as connected while it can ask for one. One that
+        takes interactions over HTTP alone is connected while it takes them.
         """
-        return self._gateway.connected
+        return self._gateway.connected if self._settings.discord_gateway == "on" else self._submit is not None
 
     @property
     def last_heard_s(self) -> float | None:
@@ -136,6 +155,7 @@ class DiscordPlatform:
         except Exception as error:  # the adapter's edge
             raise Unreachable(f"Discord does not answer the login ({type(error).__name__})") from error
         self._directory.own_id = str(user["id"])
+        self._application_id = str(application["id"])
         granted = bool(int(application.get("flags") or 0) & CONTENT_FLAGS)
         self._client.want_content(granted)
         if not granted:
@@ -151,16 +171,27 @@ class DiscordPlatform:
 
         Raises ConfigError where the settings name shards that do not exist.
         """
-        self._submit = submit
+        self._submit = self._interactions.submit = submit
+        syncing = asyncio.create_task(self._sync(), name="discord commands")
         try:
-            await self._gateway.run()
+            await (self._gateway.run() if self._settings.discord_gateway == "on" else asyncio.Event().wait())
         finally:
+            syncing.cancel()
+            self._interactions.submit = None
+            await self._interactions.drain(limit_s=self._drain_max_s)
             self._submit = None
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """POST /discord/interactions, where the public key is set. May be asked before `open`."""
+        if self._settings.discord_public_key:
+            yield web.post(PATH, self._deliver)
 
     async def post(
         self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False, stage: Stage = "last"
     ) -> str:
         """Write a message once. Raises PlatformError; Ambiguous after a few unclear tries with one nonce."""
+        if mention.private:
+            return await self._private.post(mention, render(text), key=key, first=first, recover=recover)
         message_id = await self._posting.create(mention, render(text), key=key, first=first, recover=recover)
         self._lines.answered(mention)
         return message_id
@@ -180,6 +211,8 @@ class DiscordPlatform:
 
         Without the Message Content intent the end of a thread's first answer also says how to go on there.
         """
+        if mention.private:  # the deferred response says that the bot is thinking, to the one person whom it concerns
+            return
         running = self._typing.pop(mention.message_id, None)
         if running is not None:
             running.cancel()
@@ -206,6 +239,7 @@ class DiscordPlatform:
         """Free sockets and sessions."""
         for task in self._typing.values():
             task.cancel()
+        await self._webhooks.aclose()
         await self._client.close()
 
     async def _type(self, mention: Mention) -> None:
@@ -240,13 +274,32 @@ class DiscordPlatform:
             "MESSAGE_UPDATE": _until_done(hearing.updated),
             "MESSAGE_DELETE": _until_done(hearing.deleted),
             "MESSAGE_DELETE_BULK": _until_done(hearing.deleted),
+            "INTERACTION_CREATE": self._interaction,
         }
         return {event: _walled(event, handle) for event, handle in handlers.items()}
+
+    def _around(self, guild_id: str | None) -> Around:
+        return Around(own_id=self._directory.own_id, guild=self._directory.guild(guild_id))
 
     def _talked(self, found: Mention) -> None:
         channel, guild = found.place.channel, found.place.workspace
         starter = self._directory.guild(guild).threads.get(channel, "") if found.place.thread else None
         self._gateway.talked(Talk(channel, guild, starter), addressed=found.addressed)
+
+    def _interaction(self, data: Payload, hold: Hold) -> None:
+        # Past the line of its channel: Discord waits 3 s for the first response.
+        self._interactions.begin(data, done=hold())
+
+    def _taking_interactions(self) -> Interactions:
+        entrance = Entrance(Access.of(self._settings), self._around, self._services)
+        return Interactions(entrance, self._rest, self._webhooks, step_s=self._step_s)
+
+    async def _deliver(self, request: web.Request) -> web.Response:
+        return await Endpoint(self._interactions, self._settings.discord_public_key, now=self._now)(request)
+
+    async def _sync(self) -> None:
+        if self._services is not None:
+            await sync(self._rest, self._services.shared, self._application_id)
 
 
 def _at_once(handle: Callable[[Payload], None]) -> Handle:

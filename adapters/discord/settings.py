@@ -12,6 +12,8 @@ from adapters.discord.forms import ChannelIds, FreeChannelIds, GuildIds, RoleIds
 API_URL = "https://discord.com/api/v10"
 """Discord's public REST API; version 10 is the newest (developer docs, read November 2026)."""
 
+_PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")
+
 
 SHARDS_MAX = 10_000
 """Chosen: far more than the largest bots have."""
@@ -62,6 +64,12 @@ class DiscordSettings(BaseSettings):
     discord_shard_ids: str = ""
     """The shards that this process may listen to, like `0,2` or `0-3`. Empty: all, shared out among the processes."""
 
+    discord_public_key: str = ""
+    """The application's public key (General Information), 64 hex digits. Set: interactions are also taken over HTTP."""
+
+    discord_gateway: Literal["on", "off"] = "on"
+    """Off: this process takes interactions over HTTP alone, and no messages: one of several that share the load."""
+
     @property
     def shard_count(self) -> int | None:
         """The set number of shards; None for as many as Discord advises."""
@@ -108,6 +116,20 @@ class DiscordSettings(BaseSettings):
             raise ValueError("DISCORD_SHARD_IDS must be numbers with commas between, or a range: 0,2 or 0-3.")
         _numbers(value)
         return value
+
+    @model_validator(mode="after")
+    def _hears_something(self) -> Self:
+        if self.discord_gateway == "off" and not self.discord_public_key:
+            raise ValueError("DISCORD_GATEWAY=off needs DISCORD_PUBLIC_KEY: without both nothing would ever arrive.")
+        return self
+
+    @field_validator("discord_public_key")
+    @classmethod
+    def _is_a_public_key(cls, value: str) -> str:
+        key = value.strip().lower()
+        if key and not _PUBLIC_KEY.fullmatch(key):
+            raise ValueError("DISCORD_PUBLIC_KEY must be 64 hex digits: copy it from General Information.")
+        return key
 
     @field_validator("discord_api_url")
     @classmethod

@@ -21,6 +21,10 @@ class FakeServices:
     def shared(self) -> RedisShared:
         return self._shared
 
+    @property
+    def models(self) -> list[str]:
+        return ["fake-model"]
+
     async def command(self, command: Command) -> str:
         self.commands.append(command)
         return f"{command.name} is done"

@@ -77,7 +77,7 @@ class TestCommands:
     async def test_help_says_who_the_bot_is_and_what_it_can_be_asked(self, office: Office) -> None:
         told = await office.says("help")
         assert told == HELP.format(bot="Botty")
-        for name in ("ask", "stop", "model", "prompt", "usage", "reset", "forget", "status"):
+        for name in ("ask", "stop", "model", "prompt", "usage", "reset", "forget", "privacy", "status"):
             assert f"`{name}`" in told
 
     @pytest.mark.parametrize("name", ["dance", "__class__"])
@@ -86,6 +86,16 @@ class TestCommands:
         assert told.startswith("I do not know that command.")
         assert "`help`" in told
         assert name not in told
+
+    async def test_privacy_says_in_two_sentences_what_is_kept_and_how_it_goes(self, office: Office) -> None:
+        told = await office.says("privacy")
+        for said in ("for 3 days after its last answer", "for 62 days", "for 30 days", "model service", "`forget`"):
+            assert said in told
+        assert told.count(". ") == 1
+        assert told.endswith(".")
+
+    async def test_the_models_to_choose_from_are_the_one_that_answers(self, office: Office) -> None:
+        assert list(office.desk.models) == ["m-1"]
 
     @pytest.mark.parametrize("name", ["", " HELP "])
     async def test_none_at_all_is_help(self, office: Office, name: str) -> None:
@@ -154,7 +164,9 @@ class TestCommands:
         assert [key for key in await keys(office.redis) if ":history:" in key] == []
 
     async def test_reset_of_a_channel_asks_for_its_thread(self, office: Office) -> None:
-        assert await office.says("reset", Place("fake", "W", "C", None, "channel")) == NO_CONVERSATION
+        place = Place("fake", "W", "C", None, "channel")
+        assert await office.says("reset", place) == NO_CONVERSATION.format(sign="!")
+        assert "`/reset`" in await office.desk.command(Command("reset", "", place, ANA, sign="/"))
 
     async def test_forget_deletes_what_is_the_persons_own_and_says_what_remains(self, office: Office) -> None:
         await office.talked(in_dm(1))

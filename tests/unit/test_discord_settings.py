@@ -143,3 +143,17 @@ def test_the_number_of_shards_is_discords_advice_unless_set(monkeypatch: pytest.
         monkeypatch.setenv("DISCORD_SHARD_COUNT", text)
         with pytest.raises(ValidationError):
             DiscordSettings()
+
+
+def test_a_public_key_is_64_hex_digits_and_is_not_shown_where_it_is_not() -> None:
+    assert DiscordSettings(discord_public_key=" " + "Ab" * 32).discord_public_key == "ab" * 32
+    for wrong in ("ab" * 31, "zz" * 32, "secret"):
+        with pytest.raises(ValidationError, match="DISCORD_PUBLIC_KEY") as caught:
+            DiscordSettings(discord_public_key=wrong)
+        assert wrong not in str(caught.value)
+
+
+def test_a_process_that_could_hear_nothing_is_refused() -> None:
+    with pytest.raises(ValidationError, match="DISCORD_GATEWAY=off needs DISCORD_PUBLIC_KEY"):
+        DiscordSettings(discord_gateway="off")
+    assert DiscordSettings(discord_gateway="off", discord_public_key="ab" * 32).discord_gateway == "off"

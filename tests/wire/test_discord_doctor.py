@@ -48,3 +48,17 @@ async def test_the_application_id_comes_from_discord(fake: FakeDiscord) -> None:
     assert await application_id(settings(fake)) == fake.application_id
     with pytest.raises(ConfigError):
         await application_id(settings(fake, token="wrong.secret"))
+
+
+@pytest.mark.parametrize(
+    ("key", "address", "level"),
+    [("own", True, "ok"), ("own", False, "warn"), ("", True, "fail"), ("", False, "ok"), ("other", True, "fail")],
+)
+async def test_where_interactions_go_and_where_the_bot_listens_are_compared(
+    fake: FakeDiscord, key: str, address: bool, level: str
+) -> None:
+    keys = {"own": fake.public_key, "other": "0" * 64, "": ""}
+    fake.interactions_url = "https://bot.example.com/discord/interactions" if address else None
+    findings = await check(settings(fake).model_copy(update={"discord_public_key": keys[key]}))
+    assert {finding.level for finding in findings} == {"ok", level}
+    assert all(finding.todo for finding in findings if finding.level != "ok")

@@ -4,6 +4,7 @@ Texts of errors hold the method, the status and Discord's number only: never a p
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -37,6 +38,10 @@ class Rest:
     async def change(self, path: str, json: dict[str, Any], **ids: str) -> Any:
         """Change what is at `path`; repeating it does no harm. Raises PlatformError."""
         return await self._call("PATCH", path, ids, {"json": json})
+
+    async def replace(self, path: str, json: Sequence[Mapping[str, Any]], **ids: str) -> Any:
+        """Put a list in the place of the one at `path`; repeating it does no harm. Raises PlatformError."""
+        return await self._call("PUT", path, ids, {"json": list(json)})
 
     async def remove(self, path: str, **ids: str) -> None:
         """Delete what is at `path`. Raises PlatformError; Gone where it is not there."""

@@ -48,6 +48,7 @@ async def _findings(client: Client, settings: DiscordSettings) -> list[Finding]:
         Finding("ok", f"The token belongs to {user.get('username', 'the bot')} ({user['id']})."),
         _content(application),
         _public(application),
+        *_interactions(application, settings),
         _starts(gateway),
     ]
 
@@ -81,6 +82,22 @@ def _public(application: Payload) -> Finding:
     link = invite(str(application["id"]))
     who = "Anybody" if application.get("bot_public", True) else "Only its owner"
     return Finding("ok", f"{who} may install the bot: {link}")
+
+
+def _interactions(application: Payload, settings: DiscordSettings) -> list[Finding]:
+    """Discord delivers commands and presses over the gateway or to an address, never both."""
+    address, key = application.get("interactions_endpoint_url"), settings.discord_public_key
+    found: list[Finding] = []
+    if key and str(application.get("verify_key", "")).lower() != key:
+        todo = "Copy the Public Key from General Information in the developer portal."
+        found.append(Finding("fail", "DISCORD_PUBLIC_KEY is not this application's.", todo))
+    if address and not key:
+        todo = "Set DISCORD_PUBLIC_KEY, or remove the Interactions Endpoint URL in the developer portal."
+        found.append(Finding("fail", "Commands and buttons go to an address at which this bot does not listen.", todo))
+    if key and not address:
+        todo = "Set the Interactions Endpoint URL in the developer portal to https://YOUR-HOST/discord/interactions."
+        found.append(Finding("warn", "Commands and buttons still come over the gateway.", todo))
+    return found
 
 
 def _starts(gateway: Payload) -> Finding:

@@ -23,7 +23,7 @@ from bot.events import Mention, Stop
 from bot.platform import Submit
 from bot.services import Command
 
-KNOWN: Final = frozenset({"help", "model", "prompt", "reset", "usage", "forget", "status"})
+KNOWN: Final = frozenset({"help", "model", "prompt", "reset", "usage", "forget", "privacy", "status"})
 """What `bot.services` answers. Behind an exclamation mark only these, `ask` and `stop` are commands: other words that
 begin with one are what people write."""
 

@@ -5,10 +5,10 @@ from typing import cast
 from aiohttp import web
 
 from tests.fakes.discord.facts import Payload
-from tests.fakes.discord.methods import Api
+from tests.fakes.discord.interactions import Interacting
 
 
-class FakeDiscord(Api):
+class FakeDiscord(Interacting):
     """See the package's docstring and `World.__init__`."""
 
     async def __aenter__(self) -> "FakeDiscord":

@@ -1,0 +1,175 @@
+"""Answers to interactions: the callback, the original response, follow-ups.
+
+Not through discord.py, for three reasons (its http.py, 2.7.1): it logs a rate limit with the whole address, which here
+holds the interaction's token; it repeats a POST after a 502, which may have been done; and it lets a callback, due
+within 3 s and exempt from the global limit (developer docs, Rate Limits), wait behind it. No token leaves this file in
+an error or a log line.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import aiohttp
+
+from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, RateLimited, Rejected, Unreachable
+
+Json = dict[str, Any]
+
+Given = Literal["given", "elsewhere", "late"]
+"""What became of a first response: it stands, somebody has responded before, or it came too late for Discord."""
+
+ATTEMPT_MAX_S = 10.0
+CALLBACK_PAUSE_S = 0.1
+
+ALREADY_ACKNOWLEDGED = 40060
+UNKNOWN_INTERACTION = 10062
+ENDED = frozenset({10015, 50027})
+"""Unknown Webhook, Invalid Webhook Token: 15 minutes are over, or nobody has responded yet."""
+
+
+_REF = re.compile(r"(\d+):(.+):(\d+)", re.ASCII | re.DOTALL)
+
+
+class Ended(Gone):
+    """The interaction's token does not answer: it is too old, or the interaction was never acknowledged."""
+
+
+class Refused(Rejected):
+    """Discord took the request for invalid; `code` is its number."""
+
+    def __init__(self, text: str, *, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Unknown(Gone):
+    """Discord does not know what the address names; `code` says what."""
+
+    def __init__(self, text: str, *, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """How an interaction is answered after its first response; `made` is when it came, in Unix seconds."""
+
+    application: str
+    token: str = field(repr=False)
+    made: float = 0.0
+
+    @property
+    def reply_ref(self) -> str:
+        """As a mention carries it; as secret as the token."""
+        return f"{self.application}:{self.token}:{self.made:.0f}"
+
+
+def ref(text: str) -> Ref | None:
+    """What a `Mention.reply_ref` says; None where it says nothing of the kind."""
+    found = _REF.fullmatch(text)
+    return Ref(found[1], found[2], float(found[3])) if found else None
+
+
+class Webhooks:
+    """The part of the REST API that needs no bot token."""
+
+    def __init__(self, api_url: str, *, user_agent: str, attempt_max_s: float = ATTEMPT_MAX_S) -> None:
+        self._api_url = api_url
+        self._user_agent = user_agent
+        self._attempt_max_s = attempt_max_s
+        self._session: aiohttp.ClientSession | None = None
+
+    async def respond(self, interaction_id: str, token: str, body: Json, *, within_s: float) -> Given:
+        """Give the first response. Raises PlatformError where that failed; within `within_s` it is tried again."""
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._respond(f"/interactions/{interaction_id}/{token}/callback", body)
+        except TimeoutError:
+            return "late"
+
+    async def _respond(self, path: str, body: Json) -> Given:
+        unclear = False
+        while True:
+            try:
+                await self._call("POST", path, body, unclear=Ambiguous)
+            except (Ambiguous, Unreachable) as error:
+                unclear = unclear or isinstance(error, Ambiguous)
+                await asyncio.sleep(CALLBACK_PAUSE_S)
+            except (Unknown, Refused) as error:
+                # Whoever has responded may well have been oneself, without an answer to that.
+                return "given" if unclear and error.code == ALREADY_ACKNOWLEDGED else _too_late(error)
+            else:
+                return "given"
+
+    async def edit(self, to: Ref, body: Json) -> str:
+        """Make the original response read so, and give its id; repeating it does no harm. Raises PlatformError."""
+        path = f"/webhooks/{to.application}/{to.token}/messages/@original"
+        return _id(await self._call("PATCH", path, body, unclear=Unreachable))
+
+    async def follow_up(self, to: Ref, body: Json) -> str:
+        """Post one more message and give its id. Raises PlatformError; Ambiguous where it may stand."""
+        path = f"/webhooks/{to.application}/{to.token}"
+        return _id(await self._call("POST", path, body, unclear=Ambiguous))
+
+    async def aclose(self) -> None:
+        """Close the connections; a later call opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _call(self, method: str, path: str, body: Json, *, unclear: type[PlatformError]) -> Mapping[str, Any]:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=self._attempt_max_s)
+            self._session = aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": self._user_agent})
+        try:
+            async with self._session.request(method, self._api_url + path, json=body) as response:
+                found = await _object(response)
+        # `from None`: aiohttp's errors may hold the address.
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            raise Unreachable(f"{method}: no connection to Discord") from None
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise unclear(f"{method}: the connection to Discord broke off ({type(error).__name__})") from None
+        if response.ok:
+            return found
+        raise _failure(method, response.status, found, unclear=unclear)
+
+
+async def _object(response: aiohttp.ClientResponse) -> Mapping[str, Any]:
+    """The body as an object; an empty one where it is none."""
+    try:
+        found: object = await response.json(content_type=None)
+    except ValueError:
+        return {}
+    return cast(Mapping[str, Any], found) if isinstance(found, dict) else {}
+
+
+def _failure(method: str, status: int, body: Mapping[str, Any], *, unclear: type[PlatformError]) -> PlatformError:
+    code = body.get("code")
+    code = code if isinstance(code, int) else 0
+    text = f"{method}: Discord answered {status}, code {code}"
+    if status == 429:
+        wait_s = body.get("retry_after")
+        return RateLimited(text, retry_after_s=float(wait_s) if isinstance(wait_s, int | float) else 60.0)
+    if code in ENDED:
+        return Ended(text)
+    if status in (401, 403):
+        return Forbidden(text)
+    if status == 404:
+        return Unknown(text, code=code)
+    return unclear(text) if status >= 500 else Refused(text, code=code)
+
+
+def _too_late(error: Unknown | Refused) -> Given:
+    """What such a refusal of a first response means; raises it where it is another one."""
+    if error.code == ALREADY_ACKNOWLEDGED:
+        return "elsewhere"
+    if error.code == UNKNOWN_INTERACTION:
+        return "late"
+    raise error
+
+
+def _id(message: Mapping[str, Any]) -> str:
+    return str(message.get("id", ""))

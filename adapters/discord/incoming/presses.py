@@ -1,0 +1,133 @@
+"""What the buttons under an answer do: Stop, Regenerate, and what people think of it.
+
+A button's custom id says whose answer it is, `rb:<act>:<asker id>:<question id>`, so that it works on any replica and
+after a restart. A press comes once and is not sent again: what must not be lost is on disk before it is acknowledged.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal, cast, get_args
+
+from adapters.discord.answers import responses
+from adapters.discord.answers.responses import Json
+from adapters.discord.incoming.entrance import Entrance, tenant
+from adapters.discord.payloads.interactions import Form, Press, Source
+from adapters.discord.payloads.parse import sent_at
+from bot.errors import BotError
+from bot.events import Mention, Stop
+from bot.platform import Submit
+from bot.services import Feedback
+
+NOT_YOURS: Final = "Sorry, only the people in this conversation can use this button."
+OLD: Final = "This button no longer does anything."
+THANKS: Final = "Thank you. Whoever runs me can read it."
+
+WHY: Final = "rb:why:"
+"""What the id of the form behind the thumb that points down begins with; the answer's message id follows."""
+
+_WHY_MAX: Final = 1_000  # chosen: a reason, not an essay
+_AGAIN_AFTER_S: Final = 20.0  # chosen: a double click is one wish
+_OPINION_KEPT_S: Final = 30 * 86_400.0  # chosen: as long as what people wrote about an answer is kept
+
+Act = Literal["stop", "again", "good", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """What a button is for, who asked, and which message the question was."""
+
+    act: Act
+    asker: str
+    question: str
+
+
+def button(custom_id: str) -> Button | None:
+    """What a custom id says; None where it is none of ours."""
+    match custom_id.split(":"):
+        case ["rb", act, asker, question] if act in get_args(Act):
+            return Button(cast(Act, act), asker, question)
+        case _:
+            return None
+
+
+class Presses:
+    """Presses, and the form behind the thumb that points down."""
+
+    def __init__(self, entrance: Entrance) -> None:
+        self._entrance = entrance
+
+    async def pressed(self, press: Press, submit: Submit) -> Json:
+        """Do what a button says, and give the first response. Raises StoreError."""
+        found, source = button(press.custom_id), press.source
+        if refusal := self._entrance.refusal(source):
+            return responses.said(refusal)
+        if found is None:
+            return responses.said(OLD)
+        if found.act in ("good", "bad"):
+            return await self._rate(press, good=found.act == "good")
+        if not _takes_part(source, found.asker, self._owner(source)):
+            return responses.said(NOT_YOURS)
+        if found.act == "stop":
+            # The answer's own message leads to its conversation, also where the question went on with an older one.
+            await submit(Stop(source.place, source.actor, press.message_id))
+        else:
+            await self._regenerate(press, submit)
+        return responses.UNCHANGED
+
+    async def complained(self, form: Form) -> Json:
+        """Take what somebody wrote about an answer. Raises StoreError."""
+        services, source = self._entrance.services, form.source
+        words, message_id = form.values.get(responses.TYPED, "").strip(), form.custom_id.removeprefix(WHY)
+        if refusal := self._entrance.refusal(source):
+            return responses.said(refusal)
+        if services and words:
+            await services.feedback(Feedback(source.place, message_id, source.actor, good=False, text=words))
+        return responses.said(THANKS)
+
+    def _owner(self, source: Source) -> str:
+        """Who began the thread: as the press says, else as the gateway has said."""
+        known = self._entrance.around(source.place.workspace).guild.threads
+        return source.owner or known.get(source.place.thread or "", "")
+
+    async def _regenerate(self, press: Press, submit: Submit) -> None:
+        source, services = press.source, self._entrance.services
+        place = source.place
+        mention = Mention(
+            event_id=f"discord:{source.id}",
+            place=place,
+            author=source.actor,
+            text="",
+            message_id=source.id,
+            sent_at=sent_at(source.id),
+            replaces=press.message_id,
+        )
+        if services is None:
+            await submit(mention)
+            return
+        wish = f"again:discord:{place.workspace}:{place.channel}:{press.message_id}"
+        if await services.shared.add(wish, source.id, tenant=tenant(source), ttl_s=_AGAIN_AFTER_S):
+            try:
+                await submit(mention)
+            except BotError:
+                await services.shared.drop(wish)
+                raise
+
+    async def _rate(self, press: Press, *, good: bool) -> Json:
+        """Pass an opinion on. The other thumb replaces it; the same one again must not erase what was written."""
+        source, services = press.source, self._entrance.services
+        if services is not None:
+            place, verdict = source.place, "good" if good else "bad"
+            # Begins as the core's own note of the feedback does, so that it goes with that when a person is forgotten.
+            name = f"feedback:discord:{place.workspace}:{source.actor.id}:{place.channel}:{press.message_id}"
+            if await services.shared.get(name, tenant=tenant(source)) != verdict:
+                await services.feedback(Feedback(place, press.message_id, source.actor, good=good))
+                await services.shared.put(name, verdict, tenant=tenant(source), ttl_s=_OPINION_KEPT_S)
+        if good or services is None:
+            return responses.UNCHANGED
+        return responses.form(
+            WHY + press.message_id, "What was wrong?", "Tell whoever runs me", required=False, typed_max=_WHY_MAX
+        )
+
+
+def _takes_part(source: Source, asker: str, owner: str) -> bool:
+    """Stop and Regenerate are for the asker, for a thread's owner, and for whoever moderates."""
+    return source.place.kind == "dm" or source.actor.id in (asker, owner) or source.moderates
