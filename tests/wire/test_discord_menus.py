@@ -50,6 +50,8 @@ async def test_a_question_about_a_message_is_answered_for_its_author_alone(redis
         message = discord.say(discord.channel, discord.bob, "it rains")
         await about(discord, discord.channel, message, "is it true?")
         await asked_of(discord, bot)
+        # The question is taken before Discord is told so: until then the core's write is put off.
+        await discord.until(lambda: discord.response(bot.taken.mentions[-1].message_id))
         await bot.platform.post(bot.taken.mentions[-1], "Yes.", key="k/0", first=True)
         assert discord.seen_privately(discord.ann) == ["Yes."]
         assert discord.answers(discord.channel) == []
