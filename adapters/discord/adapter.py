@@ -6,12 +6,17 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
 import discord
 
-from adapters.discord.answers.posting import MESSAGE, MESSAGES, Posting, channel_of
+from adapters.discord.answers.archived import Archived
+from adapters.discord.answers.files import Files
+from adapters.discord.answers.pace import Pace
+from adapters.discord.answers.places import MESSAGE, MESSAGES, channel_of
+from adapters.discord.answers.posting import Posting
 from adapters.discord.api.client import CONTENT_FLAGS, Client, Payload
 from adapters.discord.api.rest import Rest
 from adapters.discord.gateway.connection import FRAME_MAX_S, WITHOUT_CONTENT, Gateway
@@ -62,7 +67,11 @@ class DiscordPlatform:
         self._typing: dict[str, asyncio.Task[None]] = {}
         self._client = Client(settings.discord_api_url, self._handlers(), heartbeat_timeout_s=2 * frame_max_s)
         self._rest = Rest(self._client)
-        self._posting = Posting(self._rest, own_id=lambda: self._directory.own_id, pause=pause, now=now)
+        self._pace = Pace()
+        archived = Archived(self._rest, services=lambda: self._services)
+        own_id = lambda: self._directory.own_id  # noqa: E731 -- it is known only once the platform is open
+        self._posting = Posting(self._rest, archived, self._pace, own_id=own_id, pause=pause, now=now)
+        self._files = Files(self._rest, archived, own_id=own_id, pause=pause, now=now)
         self._gateway = Gateway(self._client, self._rest, frame_max_s=frame_max_s, pause=pause, chance=chance)
 
     def use(self, services: Services) -> None:
@@ -75,13 +84,14 @@ class DiscordPlatform:
         return "discord"
 
     def limits(self, mention: Mention) -> Limits:
-        """2,000 characters, an edit every 1.2 s."""
-        return LIMITS
+        """2,000 characters; an edit every 1.2 s, less often where the channel is busy."""
+        every_s = self._pace.edit_every_s(channel_of(mention))
+        return replace(LIMITS, edit_every_s=every_s, parts_max=self._settings.discord_parts_max, stages=True)
 
     @property
     def connected(self) -> bool:
-        """Whether the gateway's socket is open and was heard of within 90 s."""
-        return self._gateway.connected
+        """Whether the gateway's socket is open and was heard of within 90 s, and the token is good."""
+        return self._gateway.connected and not self._rest.token_refused
 
     @property
     def user_id(self) -> str:
@@ -124,16 +134,24 @@ class DiscordPlatform:
         self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False, stage: Stage = "last"
     ) -> str:
         """Write a message once. Raises PlatformError; Ambiguous after a few unclear tries with one nonce."""
-        return await self._posting.create(mention, render(text), key=key, first=first, recover=recover)
+        return await self._posting.create(mention, render(text), key=key, first=first, recover=recover, stage=stage)
 
     async def edit(self, mention: Mention, message_id: str, text: str, *, stage: Stage = "last") -> None:
         """Replace a message's text. May return seconds later: discord.py sleeps where the limit is spent."""
-        await self._posting.edit(mention, message_id, render(text))
+        await self._posting.edit(mention, message_id, render(text), stage=stage)
 
     async def delete(self, mention: Mention, message_id: str) -> None:
         """Remove a message; one that is gone is fine."""
         with contextlib.suppress(Gone):
             await self._rest.remove(MESSAGE, channel_id=channel_of(mention), message_id=message_id)
+
+    async def upload(self, mention: Mention, text: str, *, name: str, key: str, recover: bool) -> str:
+        """Put a Markdown file under the answer once. Raises PlatformError; Ambiguous where it may stand."""
+        return await self._files.upload(mention, text, name=name, key=key, recover=recover)
+
+    async def remove(self, mention: Mention, file_id: str) -> None:
+        """Remove a file of the bot's; one that is gone is fine."""
+        await self._files.remove(mention, file_id)
 
     async def working(self, mention: Mention, *, on: bool) -> None:
         """Show "is typing" for 10 s; off only stops a call under way, since the answer itself ends it."""
@@ -174,7 +192,7 @@ class DiscordPlatform:
     async def _type(self, mention: Mention) -> None:
         try:
             async with asyncio.timeout(TYPING_MAX_S):
-                await self._rest.signal(TYPING, channel_id=channel_of(mention))
+                await self._rest.signal(TYPING, need="spare", channel_id=channel_of(mention))
         except (PlatformError, TimeoutError) as error:
             log.debug("typing_failed", extra={"event_id": mention.event_id, "error": type(error).__name__})
 

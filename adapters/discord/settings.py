@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 API_URL = "https://discord.com/api/v10"
@@ -23,6 +23,9 @@ class DiscordSettings(BaseSettings):
 
     discord_api_url: str = API_URL
     """The REST API; another value is for proxies and tests. The gateway's address comes from its /gateway/bot."""
+
+    discord_parts_max: int = Field(default=8, ge=1, le=50)
+    """After so many messages an answer ends, and a Markdown file with all of it follows."""
 
     @property
     def enabled(self) -> bool:

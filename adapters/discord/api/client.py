@@ -3,7 +3,7 @@
 discord.py builds objects and caches for every event; this bot needs neither, so only the events it names are
 decoded, in the order they arrive, as the dictionaries Discord sent. Nothing here is global: two clients with
 different addresses live in one process without touching `Route.BASE` or `DEFAULT_GATEWAY`.
-Written against discord.py 2.7.1, which is pinned: it uses three of its protected names.
+Written against discord.py 2.7.1, which is pinned: it uses four of its protected names.
 """
 
 import asyncio
@@ -44,6 +44,9 @@ class _Http(HTTPClient):
         return await super().request(route, **kwargs)
 
 
+def _nobody(_status: int, _scope: str) -> None: ...
+
+
 class Socket(DiscordWebSocket):
     """One gateway connection that remembers when it last heard anything."""
 
@@ -72,7 +75,8 @@ class Client(discord.Client):
             chunk_guilds_at_startup=False,
             heartbeat_timeout=heartbeat_timeout_s,
         )
-        http = _Http(self.loop, max_ratelimit_timeout=RATE_LIMIT_WAIT_MAX_S)
+        self.on_answer: Callable[[int, str], None] = _nobody
+        http = _Http(self.loop, max_ratelimit_timeout=RATE_LIMIT_WAIT_MAX_S, http_trace=self._watch())
         http.api_url = api_url
         self.http = self._connection.http = http
         self._connection.parsers = dict(handlers)
@@ -105,6 +109,25 @@ class Client(discord.Client):
         return await Socket.from_client(
             self, gateway=yarl.URL(url), session=session, sequence=sequence, resume=session is not None
         )
+
+    def _watch(self) -> aiohttp.TraceConfig:
+        """Sees each answer, also those that discord.py deals with by itself: `on_answer` gets status and scope."""
+        trace = aiohttp.TraceConfig()
+
+        async def answered(_session: object, _context: object, end: aiohttp.TraceRequestEndParams) -> None:
+            headers = end.response.headers
+            self.on_answer(end.response.status, headers.get("X-RateLimit-Scope", ""))
+            if end.response.status == 429 and "X-RateLimit-Global" in headers:
+                self._reopen_after(float(headers.get("Retry-After", RATE_LIMIT_WAIT_MAX_S)))
+
+        trace.on_request_end.append(answered)
+        return trace
+
+    def _reopen_after(self, delay_s: float) -> None:
+        """discord.py lets nobody call while one waits out a global limit; one that is cancelled there never ends it."""
+        gate = self.http._global_over  # pyright: ignore[reportPrivateUsage] -- there is no other door
+        if gate is not discord.utils.MISSING:  # as before the login
+            asyncio.get_running_loop().call_later(min(delay_s, RATE_LIMIT_WAIT_MAX_S), gate.set)
 
     async def request(self, method: str, path: str, ids: Mapping[str, str], options: Mapping[str, Any]) -> Any:
         """One REST call through discord.py's rate limiter; `ids` fill the path and name the bucket."""

@@ -11,10 +11,10 @@ from typing import Any, cast
 from aiohttp import web
 
 from tests.fakes.discord.facts import Fault, Refusal, Window
-from tests.fakes.discord.people import Peopled
+from tests.fakes.discord.rules import Rules
 
 
-class Serving(Peopled):
+class Serving(Rules):
     """A world that answers its app."""
 
     def gate(self, handle: Callable[[web.Request], Awaitable[Any]]) -> Callable[..., Awaitable[web.Response]]:
@@ -42,6 +42,19 @@ class Serving(Peopled):
             return _json(status, body, headers)
 
         return gated
+
+    def counted(
+        self, serve: Callable[[web.Request], Awaitable[web.Response]]
+    ) -> Callable[..., Awaitable[web.Response]]:
+        """Notes what the bot was refused."""
+
+        async def served(request: web.Request) -> web.Response:
+            response = await serve(request)
+            if response.status >= 400:
+                self.note("refused", status=response.status, method=request.method, path=request.path)
+            return response
+
+        return served
 
     async def _answer(self, request: web.Request, handle: Callable[[web.Request], Awaitable[Any]]) -> tuple[int, Any]:
         try:
@@ -71,6 +84,9 @@ class Serving(Peopled):
 
     def _spend(self, request: web.Request) -> dict[str, str]:
         """5 calls per window for each channel and route (create, edit, typing ...); the next window is full again."""
+        if wait_s := self.global_wait_s(request.path):
+            reset = f"{wait_s:.3f}"
+            return {"X-RateLimit-Remaining": "-1", "X-RateLimit-Reset-After": reset, "X-RateLimit-Global": "true"}
         if not self.limits or "c" not in request.match_info:
             return {}
         route = request.match_info.route.resource
@@ -92,10 +108,11 @@ class Serving(Peopled):
         retry_s = float(headers["X-RateLimit-Reset-After"])
         self.note("limited", retry_after=retry_s)
         headers = headers | {"Retry-After": str(int(retry_s) + 1), "X-RateLimit-Remaining": "0"}
-        headers["X-RateLimit-Scope"] = "user"
+        everywhere = "X-RateLimit-Global" in headers
+        headers["X-RateLimit-Scope"] = "global" if everywhere else self.scope
         if not self.via:  # as Cloudflare answers
             return web.Response(status=429, text="slow down", headers={"Retry-After": "7"})
-        return _json(429, {"message": "slow", "retry_after": retry_s, "global": False}, headers)
+        return _json(429, {"message": "slow", "retry_after": retry_s, "global": everywhere}, headers)
 
 
 def _json(status: int, body: Any, headers: dict[str, str]) -> web.Response:
