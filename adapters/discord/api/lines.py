@@ -1,19 +1,18 @@
-"""Who may call Discord when: one call at a time in each of its buckets, the needed ones first, none too many a second.
+"""Who may call Discord when: one call at a time in each of its buckets, the needed ones first.
 
 discord.py counts a bucket's tokens right while one call is under way, and too many as a window turns while there are
 several (measured: 6 to 15 of 115 calls were answered with 429; each counts towards the ban of the address). Nothing is
-lost by it: a bucket is refilled with one call a second, and a call takes 0.1 to 0.3 s. It also has no measure against
-the 50 calls a second that Discord takes of one bot (Rate Limits, read November 2026); interactions do not count there.
+lost by it: a bucket is refilled with one call a second, and a call takes 0.1 to 0.3 s. Interactions stand in no line.
 """
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Hashable
+from collections.abc import AsyncGenerator, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from adapters.discord.api.second import Second
 from bot.errors import Busy, RateLimited
 
 Need = Literal["needed", "usual", "spare"]
@@ -21,9 +20,6 @@ Need = Literal["needed", "usual", "spare"]
 
 The first goes before the others that wait, the last is not made where it would have to wait.
 """
-
-PER_SECOND: Final = 40
-"""Chosen: of Discord's 50, some are left to the gateway, the other processes and what the network bunches up."""
 
 WAIT_MAX_S: Final = 40.0
 """Longest wait in a line. Chosen: 40 texts end in one channel within it; whoever waits longer comes again."""
@@ -45,15 +41,13 @@ class Lines:
 
     def __init__(
         self,
+        second: Second,
         *,
-        per_second: int = PER_SECOND,
         wait_max_s: float = WAIT_MAX_S,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._second = second
         self._wait_max_s = wait_max_s
-        self._clock = clock
         self._lines: dict[Hashable, _Line] = {}
-        self._begun: deque[float] = deque(maxlen=per_second)
 
     @asynccontextmanager
     async def turn(self, path: str, bucket: Hashable, need: Need) -> AsyncGenerator[None]:
@@ -63,12 +57,13 @@ class Lines:
             return
         await self._enter(bucket, need)
         try:
-            await self._begin(need)
             yield
         finally:
             self._leave(bucket)
 
     async def _enter(self, bucket: Hashable, need: Need) -> None:
+        if need == "spare" and self._second.full:
+            raise Busy("the second is full", retry_after_s=_SPARE_AFTER_S)
         line = self._lines.get(bucket)
         if line is None:
             self._lines[bucket] = _Line()
@@ -96,13 +91,3 @@ class Lines:
                     turn.set_result(None)
                     return
         del self._lines[bucket]
-
-    async def _begin(self, need: Need) -> None:
-        """Wait until the second has room; a call that gives up meanwhile leaves its room unused."""
-        begun, now = self._begun, self._clock()
-        at = max(now, begun[0] + 1.0) if len(begun) == begun.maxlen else now
-        if need == "spare" and at > now:
-            raise Busy("the second is full", retry_after_s=_SPARE_AFTER_S)
-        begun.append(at)
-        if at > now:
-            await asyncio.sleep(at - now)

@@ -62,7 +62,7 @@ class Rest:
     ) -> None:
         self._client = client
         self._call_max_s = call_max_s
-        self._lines = lines or Lines()
+        self._lines = lines or Lines(client.second)
         self._refusals = refusals or Refusals()
         client.on_answer = self._refusals.heard
 

@@ -108,7 +108,8 @@ class Serving(Rules):
         retry_s = float(headers["X-RateLimit-Reset-After"])
         self.note("limited", retry_after=retry_s)
         headers = headers | {"Retry-After": str(int(retry_s) + 1), "X-RateLimit-Remaining": "0"}
-        everywhere = "X-RateLimit-Global" in headers
+        everywhere = "X-RateLimit-Global" in headers or self.scope == "global"
+        headers |= {"X-RateLimit-Global": "true"} if everywhere else {}
         headers["X-RateLimit-Scope"] = "global" if everywhere else self.scope
         if not self.via:  # as Cloudflare answers
             return web.Response(status=429, text="slow down", headers={"Retry-After": "7"})
