@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,10 +10,12 @@ from hypothesis import strategies as st
 
 from adapters.discord.adapter import DiscordPlatform
 from adapters.discord.answers.buttons import Wish, components, custom_id, ids, pressed
+from adapters.discord.answers.places import MESSAGES
+from bot.errors import Rejected
 from bot.events import Author, Mention, Place
 from bot.platform import Stage
 from tests.discord_asking import asked, bodies, buttons, shown
-from tests.fakes.discord import FakeDiscord
+from tests.fakes.discord import FakeDiscord, Payload
 from tests.fakes.discord_bot import writing
 
 LAST = ["Regenerate", "👍", "👎"]
@@ -67,6 +70,38 @@ async def test_a_recovered_message_of_the_same_text_gets_the_buttons_of_now(
 async def test_a_message_for_one_person_alone_has_no_buttons(fake: FakeDiscord) -> None:
     mention = replace(asked(fake), private=True)
     assert components(mention, "growing") == components(mention, "last") == []
+
+
+async def test_an_answer_arrives_where_its_buttons_are_refused(fake: FakeDiscord, platform: DiscordPlatform) -> None:
+    fake.no_buttons = True
+    key = await platform.post(asked(fake), "half", key="k", first=True, stage="growing")
+    await platform.edit(asked(fake), key, "whole")
+    assert shown(fake) == ["whole"]
+    assert buttons(fake.messages[fake.channel][key]) == []
+
+
+def button(**more: Any) -> Payload:
+    return {"type": 2, "style": 2, "label": "a", "custom_id": "x"} | more
+
+
+@pytest.mark.parametrize(
+    "components",
+    [
+        [{"type": 1, "components": []}],
+        [{"type": 1, "components": [button(custom_id=f"{at}") for at in range(6)]}],
+        [{"type": 1, "components": [button(custom_id=f"{at}")]} for at in range(6)],
+        [{"type": 1, "components": [button(), button()]}],
+        [{"type": 1, "components": [button(label="")]}],
+        [{"type": 1, "components": [button(label="a" * 81)]}],
+        [{"type": 1, "components": [button(custom_id="x" * 101)]}],
+    ],
+)
+async def test_the_fake_takes_no_buttons_that_discord_would_not_take(
+    fake: FakeDiscord, platform: DiscordPlatform, components: list[Payload]
+) -> None:
+    rest = platform._rest  # pyright: ignore[reportPrivateUsage] -- the adapter never sends such a thing
+    with pytest.raises(Rejected):
+        await rest.create(MESSAGES, {"content": "x", "components": components}, channel_id=fake.channel)
 
 
 snowflakes = st.integers(1, 2**63 - 1).map(str)

@@ -6,7 +6,7 @@ Also what a message looks like in JSON, and what becomes of one that Discord no 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from adapters.discord.answers.archived import Archived
 from adapters.discord.answers.buttons import components, ids
@@ -21,10 +21,14 @@ from bot.errors import Ambiguous, Busy, Forbidden, Gone, PlatformError, RateLimi
 from bot.events import Mention
 from bot.platform import Stage
 
+T = TypeVar("T")
+
 SUPPRESS_EMBEDS: Final = 1 << 2
 
-REPLY_REFUSED: Final = frozenset({50035, 160002})
-"""The reference was refused: invalid, or no right to read the history. The answer matters more than the arrow."""
+INVALID: Final = 50035
+REPLY_REFUSED: Final = frozenset({INVALID, 160002})
+"""The reference was refused: invalid, or no right to read the history. The answer matters more than the arrow, and
+where it still is invalid more than its buttons."""
 
 OLD_S: Final = 3_600.0
 """From this age on Discord takes few edits of a message (30046, answered with 429; the number is not documented)."""
@@ -100,13 +104,13 @@ class Posting:
         message, channel = body(mention, content, stage=stage), channel_of(mention)
         need: Need = "spare" if stage == "growing" else "needed"
 
-        async def change() -> None:
+        async def change(one: dict[str, Any]) -> None:
             ids = {"channel_id": channel, "message_id": message_id}
-            await self._rest.change(MESSAGE, message, need=need, within_s=within_s, **ids)
+            await self._rest.change(MESSAGE, one, need=need, within_s=within_s, **ids)
 
         loop = asyncio.get_running_loop()
         began = loop.time()
-        await self._archived.write(mention, change)
+        await self._archived.write(mention, lambda: _else_bare(message, change))
         if stage == "growing":  # the others may have waited in line, which says nothing about the bucket
             self._pace.took(channel, loop.time() - began)
 
@@ -144,7 +148,7 @@ class Posting:
             except (Rejected, Forbidden) as refused:
                 if code_of(refused) not in REPLY_REFUSED:
                     raise
-        return await self._insist(mention, message)
+        return await _else_bare(message, lambda one: self._insist(mention, one))
 
     async def _insist(self, mention: Mention, message: dict[str, Any]) -> Payload:
         async def create() -> Any:
@@ -168,6 +172,16 @@ class Posting:
             self._pace.ended(channel_of(mention), mention.event_id)
         else:
             self._pace.wrote(channel_of(mention), mention.event_id)
+
+
+async def _else_bare(message: dict[str, Any], write: Callable[[dict[str, Any]], Awaitable[T]]) -> T:
+    """Write a message; where Discord calls it invalid, once more without buttons."""
+    try:
+        return await write(message)
+    except Rejected as refused:
+        if code_of(refused) != INVALID or not message["components"]:
+            raise
+    return await write(message | {"components": []})
 
 
 def _shows(message: Payload, content: str, wanted: list[dict[str, Any]]) -> bool:

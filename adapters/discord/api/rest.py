@@ -6,6 +6,7 @@ Texts of errors hold the method, the status and Discord's number only: never a p
 import asyncio
 from collections.abc import Hashable
 from dataclasses import dataclass
+from io import BytesIO
 from json import dumps
 from typing import Any
 
@@ -81,11 +82,16 @@ class Rest:
 
     async def upload(self, path: str, json: dict[str, Any], file: Attachment, **ids: str) -> Any:
         """Make something new that carries a file. Raises PlatformError; Ambiguous where it may exist now."""
+        up = discord.File(BytesIO(file.content), filename=file.name)  # rewound by discord.py for each of its tries
         form = [
             {"name": "payload_json", "value": dumps(json), "content_type": "application/json"},
-            {"name": "files[0]", "value": file.content, "filename": file.name, "content_type": file.mime},
+            {"name": "files[0]", "value": up.fp, "filename": file.name, "content_type": file.mime},
         ]
-        return await self._call("POST", path, ids, {"form": form}, need="needed", unclear=Ambiguous)
+        options = {"form": form, "files": [up]}
+        try:
+            return await self._call("POST", path, ids, options, need="needed", unclear=Ambiguous)
+        finally:
+            up.close()
 
     async def change(
         self, path: str, json: dict[str, Any], *, need: Need = "usual", within_s: float | None = None, **ids: str

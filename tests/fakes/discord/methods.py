@@ -7,7 +7,6 @@ from typing import Any, cast
 from aiohttp import web
 
 from tests.fakes.discord.facts import CONTENT_FLAG, Payload, Refusal
-from tests.fakes.discord.rules import checked
 from tests.fakes.discord.serving import Serving
 
 
@@ -80,7 +79,7 @@ class Api(Serving):
         channel = self._channel(request)["id"]
         data, files = await self.read(request)
         content = self._content(data) if not files or data.get("content") else ""
-        buttons = checked(data.get("components") or [])
+        buttons = self.buttons(data)
         nonce = str(data.get("nonce") or "")
         if len(nonce) > 25:
             raise Refusal(400, 50035, "Invalid Form Body")
@@ -120,7 +119,7 @@ class Api(Serving):
         message, data = self._stored(request), cast(Payload, await request.json())
         if message["author"]["id"] != self.bot["id"]:
             raise Refusal(403, 50005, "Cannot edit a message authored by another user")
-        content, buttons = self._content(data), checked(data.get("components") or [])
+        content, buttons = self._content(data), self.buttons(data)
         self.may_edit(message, content)
         message["content"] = content
         if "components" in data:  # an edit without them leaves what stands

@@ -32,6 +32,7 @@ class Rules(Peopled):
         self.closed_dms: set[str] = set()
         self.no_files: set[str] = set()
         self.automod: set[str] = set()
+        self.no_buttons = False
         self.old_edits_max = 3
         self.old_edit_again_s = 600.0
         self.scope = "user"
@@ -108,6 +109,13 @@ class Rules(Peopled):
                 refusal.body |= {"retry_after": self.old_edit_again_s, "global": False}
                 raise refusal
 
+    def buttons(self, data: Payload) -> list[Payload]:
+        """A message's buttons, if they are well formed and taken."""
+        components = cast(list[Payload], data.get("components") or [])
+        if components and self.no_buttons:
+            raise Refusal(400, 50035, "Invalid Form Body", {"components": {"_errors": []}})
+        return _checked(components)
+
     def moderate(self, content: str) -> None:
         """Raises where the server's AutoMod blocks a text."""
         if any(word in content for word in self.automod):
@@ -126,7 +134,7 @@ class Rules(Peopled):
         return self.channels[channel]
 
 
-def checked(components: list[Payload]) -> list[Payload]:
+def _checked(components: list[Payload]) -> list[Payload]:
     """A message's buttons, if they are well formed."""
     buttons: list[Payload] = [button for row in components for button in row.get("components", [])]
     custom_ids = [str(button.get("custom_id", "")) for button in buttons]
