@@ -85,7 +85,7 @@ class DiscordPlatform:
 
     def limits(self, mention: Mention) -> Limits:
         """2,000 characters; an edit every 1.2 s, less often where the channel is busy."""
-        every_s = self._pace.edit_every_s(channel_of(mention))
+        every_s = self._pace.edit_every_s(channel_of(mention), mention.event_id)
         return replace(LIMITS, edit_every_s=every_s, parts_max=self._settings.discord_parts_max, stages=True)
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import pytest
 from redis.asyncio import Redis
 
-from adapters.discord.answers.pace import EDIT_EVERY_S, Pace
+from adapters.discord.answers.pace import EDIT_EVERY_S
 from bot.answer.reply import Reply
 from bot.errors import Busy
 from bot.events import Delta
@@ -126,32 +126,6 @@ async def test_typing_that_is_limited_ends_with_the_answer(fake: FakeDiscord) ->
         async with asyncio.timeout(10):
             await typing
         assert fake.entries("typing") == []
-
-
-def test_the_pace_widens_with_the_answers_on_their_way_and_forgets_the_lost() -> None:
-    now = [0.0]
-    pace = Pace(clock=lambda: now[0])
-    assert pace.edit_every_s("c") == EDIT_EVERY_S
-    for at in range(8):
-        pace.wrote("c", f"answer{at}")
-    assert pace.edit_every_s("c") == 10.0
-    for at in range(7):
-        pace.ended("c", f"answer{at}")
-    assert EDIT_EVERY_S < pace.edit_every_s("c") < 1.3
-    for _ in range(20):
-        pace.took("c", 5.0)
-    assert pace.edit_every_s("c") == 10.0
-    for _ in range(20):
-        pace.took("c", 0.1)
-    assert pace.edit_every_s("c") < 1.3
-    for at in range(100):
-        pace.wrote("c", f"lost{at}")
-    assert pace.edit_every_s("c") == 30.0
-    now[0] = 121.0
-    assert pace.edit_every_s("c") == EDIT_EVERY_S
-    pace.ended("c", "answer7")
-    pace.took("c", 5.0)
-    assert pace.edit_every_s("c") == EDIT_EVERY_S
 
 
 def patches(fake: FakeDiscord) -> int:

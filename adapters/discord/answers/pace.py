@@ -2,8 +2,10 @@
 
 All edits in a channel share one bucket, 5 in 5 s as everyone observes (no number is documented). discord.py hides its
 headers, but sleeps within the call that spends the last token until the bucket is full again: an edit that takes long
-means an empty bucket, for which other processes may be the reason. So the interval widens with the number of answers on
-their way in the channel, doubles with each slow edit, and shrinks again with quick ones.
+means an empty bucket, for which other processes may be the reason. So the answers on their way in a channel take turns,
+each at its own moment of a cycle that grows with their number, doubles with each slow edit, and shrinks again with
+quick ones. Without moments of their own, answers that began together met each time: 2 of 18 edits went through
+(measured).
 """
 
 import time
@@ -37,17 +39,21 @@ class Pace:
         self._clock = clock
         self._channels: OrderedDict[str, _Channel] = OrderedDict()  # the longest untouched first
 
-    def edit_every_s(self, channel: str) -> float:
-        """The least time between two live edits of one answer there, as things stand."""
-        here = self._channels.get(channel)
+    def edit_every_s(self, channel: str, answer: str) -> float:
+        """The time to the next live edit of an answer there (its mention's event id), as things stand."""
+        here, now = self._channels.get(channel), self._clock()
         if here is None:
             return EDIT_EVERY_S
-        oldest = self._clock() - _FORGET_AFTER_S
-        answers = sum(at > oldest for at in here.answers.values())
-        return min(_LONGEST_S, max(EDIT_EVERY_S, answers * _EACH_S) * here.stretch)
+        others = [one for one, at in here.answers.items() if at > now - _FORGET_AFTER_S and one != answer]
+        if not others:
+            return EDIT_EVERY_S * here.stretch
+        cycle_s = min(_LONGEST_S, (len(others) + 1) * _EACH_S * here.stretch)
+        turn = list(here.answers).index(answer) if answer in here.answers else len(here.answers)
+        wait_s = (turn * cycle_s / (len(others) + 1) - now) % cycle_s
+        return wait_s if wait_s >= EDIT_EVERY_S else wait_s + cycle_s
 
     def wrote(self, channel: str, answer: str) -> None:
-        """A message of this answer (its mention's event id) was written and will grow."""
+        """A message of this answer was written and will grow."""
         here = self._channels.setdefault(channel, _Channel())
         here.answers[answer] = self._clock()
         self._channels.move_to_end(channel)
