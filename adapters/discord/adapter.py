@@ -13,7 +13,11 @@ from typing import cast
 import discord
 from aiohttp import web
 
-from adapters.discord.answers.posting import MESSAGE, Posting, channel_of
+from adapters.discord.answers.archived import Archived
+from adapters.discord.answers.files import Files
+from adapters.discord.answers.pace import Pace
+from adapters.discord.answers.places import MESSAGE, channel_of
+from adapters.discord.answers.posting import Posting
 from adapters.discord.answers.private import FOLLOW_UPS_MAX, Private
 from adapters.discord.api.client import CONTENT_FLAGS, Client, Payload
 from adapters.discord.api.rest import Rest
@@ -80,7 +84,11 @@ class DiscordPlatform:
         self._typing: dict[str, asyncio.Task[None]] = {}
         self._client = Client(settings.discord_api_url, heartbeat_timeout_s=2 * frame_max_s)
         self._rest = Rest(self._client)
-        self._posting = Posting(self._rest, own_id=lambda: self._directory.own_id, pause=pause, now=now)
+        self._pace = Pace()
+        archived = Archived(self._rest, services=lambda: self._services)
+        own_id = lambda: self._directory.own_id  # noqa: E731 -- it is known only once the platform is open
+        self._posting = Posting(self._rest, archived, self._pace, own_id=own_id, pause=pause, now=now)
+        self._files = Files(self._rest, archived, own_id=own_id, pause=pause, now=now)
         self._marks = Marks(lambda: self._services.shared if self._services else None)
         self._lines = Lines(self._rest, self._marks)
         self._reading = Reading(self._rest, self._directory, sees_all=lambda: self._client.wants_content)
@@ -114,18 +122,24 @@ class DiscordPlatform:
         return "discord"
 
     def limits(self, mention: Mention) -> Limits:
-        """2,000 characters, an edit every 1.2 s; a private answer ends with the last follow-up that Discord takes."""
-        # One message less than Discord takes: the last says that the answer is longer.
-        return replace(LIMITS, parts_max=FOLLOW_UPS_MAX) if mention.private else LIMITS
+        """2,000 characters; an edit every 1.2 s, less often where the channel is busy.
+
+        A private answer ends with the last follow-up that Discord takes.
+        """
+        if mention.private:  # one message less than Discord takes: the last says that the answer is longer
+            return replace(LIMITS, parts_max=FOLLOW_UPS_MAX)
+        every_s = self._pace.edit_every_s(channel_of(mention), mention.event_id)
+        return replace(LIMITS, edit_every_s=every_s, parts_max=self._settings.discord_parts_max, stages=True)
 
     @property
     def connected(self) -> bool:
-        """Whether the socket of each shard held here is open and was heard of within 90 s.
+        """Whether the socket of each shard held here is open and was heard of within 90 s, and the token is good.
 
         A process that holds no shard stands by for others: it counts as connected while it can ask for one. One that
         takes interactions over HTTP alone is connected while it takes them.
         """
-        return self._gateway.connected if self._settings.discord_gateway == "on" else self._submit is not None
+        hears = self._gateway.connected if self._settings.discord_gateway == "on" else self._submit is not None
+        return hears and not self._rest.token_refused
 
     @property
     def last_heard_s(self) -> float | None:
@@ -192,19 +206,29 @@ class DiscordPlatform:
         """Write a message once. Raises PlatformError; Ambiguous after a few unclear tries with one nonce."""
         if mention.private:
             return await self._private.post(mention, render(text), key=key, first=first, recover=recover)
-        message_id = await self._posting.create(mention, render(text), key=key, first=first, recover=recover)
+        message_id = await self._posting.create(
+            mention, render(text), key=key, first=first, recover=recover, stage=stage
+        )
         self._lines.answered(mention)
         return message_id
 
     async def edit(self, mention: Mention, message_id: str, text: str, *, stage: Stage = "last") -> None:
         """Replace a message's text. May return seconds later: discord.py sleeps where the limit is spent."""
-        await self._posting.edit(mention, message_id, render(text))
+        await self._posting.edit(mention, message_id, render(text), stage=stage)
 
     async def delete(self, mention: Mention, message_id: str) -> None:
         """Remove a message; one that is gone is fine."""
         self._lines.withdrawn(mention)
         with contextlib.suppress(Gone):
             await self._rest.remove(MESSAGE, channel_id=channel_of(mention), message_id=message_id)
+
+    async def upload(self, mention: Mention, text: str, *, name: str, key: str, recover: bool) -> str:
+        """Put a Markdown file under the answer once. Raises PlatformError; Ambiguous where it may stand."""
+        return await self._files.upload(mention, text, name=name, key=key, recover=recover)
+
+    async def remove(self, mention: Mention, file_id: str) -> None:
+        """Remove a file of the bot's; one that is gone is fine."""
+        await self._files.remove(mention, file_id)
 
     async def working(self, mention: Mention, *, on: bool) -> None:
         """Show "is typing" for 10 s; off stops a call under way, since the answer itself ends it.
@@ -245,7 +269,7 @@ class DiscordPlatform:
     async def _type(self, mention: Mention) -> None:
         try:
             async with asyncio.timeout(TYPING_MAX_S):
-                await self._rest.signal(TYPING, channel_id=channel_of(mention))
+                await self._rest.signal(TYPING, need="spare", channel_id=channel_of(mention))
         except (PlatformError, TimeoutError) as error:
             log.debug("typing_failed", extra={"event_id": mention.event_id, "error": type(error).__name__})
 

@@ -70,6 +70,9 @@ class DiscordSettings(BaseSettings):
     discord_gateway: Literal["on", "off"] = "on"
     """Off: this process takes interactions over HTTP alone, and no messages: one of several that share the load."""
 
+    discord_parts_max: int = Field(default=8, ge=1, le=50)
+    """After so many messages an answer ends, and a Markdown file with all of it follows."""
+
     @property
     def shard_count(self) -> int | None:
         """The set number of shards; None for as many as Discord advises."""

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.discord.answers import responses
+from adapters.discord.answers.buttons import Wish, pressed
 from adapters.discord.api.webhooks import Ref, ref
-from adapters.discord.incoming.presses import Button, button
 from adapters.discord.incoming.signature import Verifier
 from adapters.discord.payloads import quoting
 from adapters.discord.payloads.interactions import Autocomplete, Form, Menu, Press, Slash, interaction
@@ -155,11 +155,11 @@ class TestQuoting:
 class TestIds:
     @pytest.mark.parametrize("act", ["stop", "again", "good", "bad"])
     def test_a_buttons_id_is_read(self, act: Any) -> None:
-        assert button(f"rb:{act}:5:6") == Button(act, "5", "6")
+        assert pressed(f"rb:{act}:5:6") == Wish(act, "5", "6")
 
     @given(st.text(max_size=100))
     def test_any_other_id_is_none(self, custom_id: str) -> None:
-        found = button(custom_id)
+        found = pressed(custom_id)
         assert found is None or custom_id == f"rb:{found.act}:{found.asker}:{found.question}"
 
     @given(st.integers(0, 2**63), st.text(min_size=1, max_size=200), st.integers(0, 2**40))

@@ -8,7 +8,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from adapters.discord.answers.posting import earlier, nonce
+from adapters.discord.answers.earlier import earlier
+from adapters.discord.answers.nonces import nonce
 from adapters.discord.app.invite import PERMISSIONS, invite, permissions
 from adapters.discord.settings import API_URL, DiscordSettings
 

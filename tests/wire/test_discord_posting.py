@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from adapters.discord.adapter import DiscordPlatform
-from adapters.discord.answers.posting import earlier
+from adapters.discord.answers.earlier import earlier
 from adapters.discord.api.rest import Rest
 from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, RateLimited, Rejected, Unreachable
-from bot.events import Author, Mention, Place
+from bot.events import Mention
 from bot.platform import Platform
-from tests.fakes.discord import FakeDiscord, Fault, Payload
+from tests.discord_asking import asked, bodies, shown
+from tests.fakes.discord import FakeDiscord, Fault
 from tests.fakes.discord_bot import writing
 
 
@@ -27,24 +28,6 @@ async def fake() -> AsyncIterator[FakeDiscord]:
 async def platform(fake: FakeDiscord) -> AsyncIterator[DiscordPlatform]:
     async with writing(fake) as opened:
         yield opened
-
-
-def asked(fake: FakeDiscord, *, age_s: float = 0.0, channel: str | None = None, thread: str | None = None) -> Mention:
-    """A question as the inbox would hand it to a worker that never heard the gateway."""
-    channel = channel or fake.channel
-    key = fake.mention(thread or channel, fake.ann, "a question", age_s=age_s)
-    return Mention(
-        event_id=f"discord:{key}",
-        place=Place("discord", fake.guild, channel, thread, "thread" if thread else "channel"),
-        author=Author(fake.ann["id"], "Ann"),
-        text="a question",
-        message_id=key,
-        sent_at=time.time() - age_s,
-    )
-
-
-def shown(fake: FakeDiscord, channel: str | None = None) -> list[str]:
-    return [message["content"] for message in fake.answers(channel or fake.channel)]
 
 
 async def test_the_adapter_is_a_platform(fake: FakeDiscord, platform: DiscordPlatform) -> None:
@@ -247,7 +230,7 @@ async def test_a_post_whose_earlier_message_was_deleted_is_gone(fake: FakeDiscor
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(400, Rejected), (401, Forbidden), (403, Forbidden), (404, Gone), (405, Rejected)]
+    ("status", "error"), [(400, Rejected), (401, Unreachable), (403, Forbidden), (404, Gone), (405, Rejected)]
 )
 async def test_refusals_say_what_the_caller_must_do(
     fake: FakeDiscord, platform: DiscordPlatform, status: int, error: type[PlatformError]
@@ -266,10 +249,11 @@ async def test_missing_permissions_and_unknown_channels_are_told_apart(
     with pytest.raises(Forbidden):
         await platform.post(mention, "x", key="k", first=True)
     del fake.channels[fake.channel]
-    with pytest.raises(Gone):
-        await platform.post(mention, "x", key="k", first=True)
-    with pytest.raises(Gone):
-        await platform.post(replace(mention, sent_at=mention.sent_at - 600), "x", key="k", first=True, recover=True)
+    async with writing(fake) as other:  # this one remembers the refusal
+        with pytest.raises(Gone):
+            await other.post(mention, "x", key="k", first=True)
+        with pytest.raises(Gone):
+            await other.post(replace(mention, sent_at=mention.sent_at - 600), "x", key="k", first=True, recover=True)
 
 
 async def test_a_text_beyond_the_limit_is_rejected(fake: FakeDiscord, platform: DiscordPlatform) -> None:
@@ -464,7 +448,3 @@ async def test_a_past_that_cannot_be_read_just_now_is_an_error_to_try_again(
     fake.fail(fault, method="GET", times=2)  # aiohttp itself repeats a GET once
     with pytest.raises(error):
         await platform.backfill(mention, limit=50)
-
-
-def bodies(fake: FakeDiscord, *kinds: str) -> list[Payload]:
-    return [entry["body"] for entry in fake.entries(*kinds)]

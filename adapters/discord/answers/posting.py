@@ -1,65 +1,56 @@
 """Writes messages so that each exists once: a nonce from the key, and a look back where the nonce has expired.
 
-Rule of the platform (developer docs, Create Message, read November 2026): with `enforce_nonce` a second create by
-the same author with the same nonce within "the past few minutes" gives the earlier message instead of a new one.
+Also what a message looks like in JSON, and what becomes of one that Discord no longer lets us edit.
 """
 
 import asyncio
-import base64
-import hashlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from itertools import takewhile
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar, cast
 
-import discord
-
-from adapters.discord.api.rest import TRIED_BY_THE_LIBRARY, Rest
-from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, RateLimited, Rejected, Unreachable
+from adapters.discord.answers.archived import Archived
+from adapters.discord.answers.buttons import components, ids
+from adapters.discord.answers.earlier import earlier
+from adapters.discord.answers.insisting import asked_s, insist
+from adapters.discord.answers.nonces import NONCE_WINDOW_S, nonce
+from adapters.discord.answers.pace import Pace
+from adapters.discord.answers.places import MESSAGE, MESSAGES, Payload, channel_of, own_after
+from adapters.discord.api.lines import Need
+from adapters.discord.api.rest import Rest, code_of
+from bot.errors import Ambiguous, Busy, Forbidden, Gone, PlatformError, RateLimited, Rejected, Unreachable
 from bot.events import Mention
+from bot.platform import Stage
 
-Payload = Mapping[str, Any]
+T = TypeVar("T")
 
-MESSAGES = "/channels/{channel_id}/messages"
-MESSAGE = "/channels/{channel_id}/messages/{message_id}"
+SUPPRESS_EMBEDS: Final = 1 << 2
 
-SUPPRESS_EMBEDS = 1 << 2
-NONCE_LENGTH = 25
-NONCE_WINDOW_S = 120.0
-"""How long a nonce is trusted. Discord says "a few minutes"; two are surely inside."""
+INVALID: Final = 50035
+REPLY_REFUSED: Final = frozenset({INVALID, 160002})
+"""The reference was refused: invalid, or no right to read the history. The answer matters more than the arrow, and
+where it still is invalid more than its buttons."""
 
-PAUSES_S = (0.3, 1.0, 3.0)
-"""Before the tries after the first. Chosen: a reset connection is back at once, a 503 within seconds."""
+OLD_S: Final = 3_600.0
+"""From this age on Discord takes few edits of a message (30046, answered with 429; the number is not documented)."""
 
-WRITTEN = (0, 19)
-"""Types of messages that are written: others, like a thread's first, which only refers to its message, are made."""
+OLD_EDIT_MAX_S: Final = 10.0
+"""Longest edit of such a message. Chosen: a bucket is full again after 5 s, so more means that it is not taken."""
 
-PAGES_MAX = 5
-"""Pages of 100 messages looked through for an earlier post."""
-
-REPLY_REFUSED = frozenset({50035, 160002})
-"""The reference was refused: invalid, or no right to read the history. The answer matters more than the arrow."""
+_OLD_LOOK_AGAIN_S: Final = 30.0
+_EPOCH_S: Final = 1_420_070_400.0  # of Discord's ids (developer docs, Snowflakes)
 
 
-def channel_of(mention: Mention) -> str:
-    """The channel or thread to write to."""
-    return mention.place.thread or mention.place.channel
-
-
-def nonce(key: str) -> str:
-    """25 characters (Discord's limit) that always are the same for the same key."""
-    return base64.b32encode(hashlib.sha256(key.encode()).digest()).decode().lower()[:NONCE_LENGTH]
-
-
-def body(mention: Mention, content: str) -> dict[str, Any]:
+def body(mention: Mention, content: str, *, stage: Stage) -> dict[str, Any]:
     """What create and edit have in common: nobody but the asker is pinged, links show no previews.
 
-    Discord parses the mentions of an edit with its own defaults unless they are sent again (Edit Message).
+    Discord parses the mentions of an edit with its own defaults, and keeps its buttons, unless they are sent again
+    (Edit Message).
     """
     return {
         "content": content,
         "flags": SUPPRESS_EMBEDS,
         "allowed_mentions": {"parse": [], "users": [mention.author.id], "replied_user": True},
+        "components": components(mention, stage),
     }
 
 
@@ -69,139 +60,132 @@ class Posting:
     def __init__(
         self,
         rest: Rest,
+        archived: Archived,
+        pace: Pace,
         *,
         own_id: Callable[[], str],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._rest = rest
+        self._archived = archived
+        self._pace = pace
         self._own_id = own_id
         self._pause = pause
         self._now = now
 
-    async def create(self, mention: Mention, content: str, *, key: str, first: bool, recover: bool) -> str:
+    async def create(
+        self, mention: Mention, content: str, *, key: str, first: bool, recover: bool, stage: Stage
+    ) -> str:
         """The id of the one message of this key, which shows `content` now. Raises PlatformError."""
-        found = await self._earlier(mention, content, key=key, first=first) if recover else None
-        message = found or await self._create(mention, content, key=key, first=first)
-        if str(message.get("content") or "").strip() != content.strip():
-            await self._show(mention, str(message["id"]), content)
+        message = await self._earlier(mention, content, key=key, first=first) if recover else None
+        if message is None:
+            wanted = body(mention, content, stage=stage) | {"nonce": nonce(key), "enforce_nonce": True}
+            message = await self._archived.write(mention, lambda: self._create(mention, wanted, first=first))
+        if not _shows(message, content, components(mention, stage)):
+            await self._show(mention, str(message["id"]), content, stage=stage)
+        self._note(mention, stage)
         return str(message["id"])
 
-    async def edit(self, mention: Mention, message_id: str, content: str) -> None:
-        """Replace a message's content. Raises PlatformError."""
-        await self._rest.change(MESSAGE, body(mention, content), channel_id=channel_of(mention), message_id=message_id)
+    async def edit(self, mention: Mention, message_id: str, content: str, *, stage: Stage) -> None:
+        """Replace a message's content and buttons.
 
-    async def _show(self, mention: Mention, message_id: str, content: str) -> None:
+        Raises PlatformError: Busy for live text that would have to wait, Gone where the message must be posted anew.
+        """
+        if self._is_old(message_id):
+            await self._edit_old(mention, message_id, content, stage=stage)
+        else:
+            await self._edit(mention, message_id, content, stage=stage)
+        self._note(mention, stage)
+
+    async def _edit(
+        self, mention: Mention, message_id: str, content: str, *, stage: Stage, within_s: float | None = None
+    ) -> None:
+        message, channel = body(mention, content, stage=stage), channel_of(mention)
+        need: Need = "spare" if stage == "growing" else "needed"
+
+        async def change(one: dict[str, Any]) -> None:
+            ids = {"channel_id": channel, "message_id": message_id}
+            await self._rest.change(MESSAGE, one, need=need, within_s=within_s, **ids)
+
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await self._archived.write(mention, lambda: _else_bare(message, change))
+        if stage == "growing":  # the others may have waited in line, which says nothing about the bucket
+            self._pace.took(channel, loop.time() - began)
+
+    async def _edit_old(self, mention: Mention, message_id: str, content: str, *, stage: Stage) -> None:
+        """One edit, for the final text; where Discord takes none any more, the message goes and is posted anew.
+
+        To wait would be worse: nobody documents for how long, and an answer to a question of now would not come.
+        """
+        if stage == "growing":
+            raise Busy("no live text in an old message", retry_after_s=_OLD_LOOK_AGAIN_S)
+        try:
+            await self._edit(mention, message_id, content, stage=stage, within_s=OLD_EDIT_MAX_S)
+        except (RateLimited, Unreachable) as error:
+            limited = isinstance(error, RateLimited) and error.__cause__ is not None
+            if not limited and not isinstance(error.__cause__, TimeoutError):
+                raise
+            await self._rest.remove(MESSAGE, channel_id=channel_of(mention), message_id=message_id)
+            raise Gone("Discord takes no more edits of the old message") from error
+
+    async def _show(self, mention: Mention, message_id: str, content: str, *, stage: Stage) -> None:
         """The post exists from an earlier try: whatever goes wrong now, the caller must look for it again."""
         try:
-            await self.edit(mention, message_id, content)
+            await self.edit(mention, message_id, content, stage=stage)
         except PlatformError as error:
             if error.retryable:
-                told_s = _asked_s(error)
+                told_s = asked_s(error)
                 raise Ambiguous("an earlier post stands but could not be edited", retry_after_s=told_s) from error
             raise
 
-    async def _create(self, mention: Mention, content: str, *, key: str, first: bool) -> Payload:
-        message = body(mention, content) | {"nonce": nonce(key), "enforce_nonce": True}
+    async def _create(self, mention: Mention, message: dict[str, Any], *, first: bool) -> Payload:
         if first:
-            message["message_reference"] = {"message_id": mention.message_id, "fail_if_not_exists": False}
-        try:
-            return await self._insist(mention, message)
-        except (Rejected, Forbidden) as refused:
-            if not first or _code(refused) not in REPLY_REFUSED:
-                raise
-            del message["message_reference"]
-            return await self._insist(mention, message)
+            reference = {"message_id": mention.message_id, "fail_if_not_exists": False}
+            try:
+                return await self._insist(mention, message | {"message_reference": reference})
+            except (Rejected, Forbidden) as refused:
+                if code_of(refused) not in REPLY_REFUSED:
+                    raise
+        return await _else_bare(message, lambda one: self._insist(mention, one))
 
     async def _insist(self, mention: Mention, message: dict[str, Any]) -> Payload:
-        """Create, again and again with the same nonce while the outcome is unclear."""
-        unclear: PlatformError | None = None
-        for pause_s in (*PAUSES_S, None):
-            try:
-                answer = await self._rest.create(MESSAGES, message, channel_id=channel_of(mention))
-                return cast(Payload, answer)
-            except (Ambiguous, Unreachable) as error:
-                unclear = error if isinstance(error, Ambiguous) else unclear or error
-                if pause_s is None or _status(error) in TRIED_BY_THE_LIBRARY:
-                    break
-                await self._pause(pause_s)
-            except PlatformError as error:
-                if isinstance(unclear, Ambiguous) and error.retryable:
-                    unclear.retry_after_s = _asked_s(error)
-                    raise unclear from error  # a wait says nothing about an earlier try that may have gone through
-                raise
-        raise unclear or Ambiguous("POST: no outcome")
+        async def create() -> Any:
+            # Nobody sees an answer of which the first text has not come: it is worth a wait in line.
+            return await self._rest.create(MESSAGES, message, need="needed", channel_id=channel_of(mention))
+
+        return cast(Payload, await insist(create, pause=self._pause))
 
     async def _earlier(self, mention: Mention, content: str, *, key: str, first: bool) -> Payload | None:
         """The message an earlier try made, where the nonce alone may no longer tell."""
         if self._now() - mention.sent_at <= NONCE_WINDOW_S:
             return None
-        try:
-            own = await self._own_after(mention)
-        except Gone:
-            return None  # the channel is gone: creating will say so
         begins = mention.place.thread == mention.message_id
+        own = await own_after(self._rest, mention, own_id=self._own_id(), need="needed")
         return earlier(own, mention.message_id, content, nonce=nonce(key), first=first, begins=begins)
 
-    async def _own_after(self, mention: Mention) -> list[Payload]:
-        """The bot's messages after the mention, oldest first, at most `PAGES_MAX` pages deep."""
-        own: list[Payload] = []
-        after = mention.message_id
-        for _ in range(PAGES_MAX):
-            page = cast(
-                list[Payload],
-                await self._rest.get(MESSAGES, params={"after": after, "limit": "100"}, channel_id=channel_of(mention)),
-            )
-            own += (one for one in page if str(one["author"]["id"]) == self._own_id() and one.get("type", 0) in WRITTEN)
-            if len(page) < 100:
-                break
-            after = max((str(one["id"]) for one in page), key=int)
-        return sorted(own, key=lambda one: int(one["id"]))
+    def _is_old(self, message_id: str) -> bool:
+        return self._now() - ((int(message_id) >> 22) / 1000 + _EPOCH_S) > OLD_S if message_id.isdecimal() else False
+
+    def _note(self, mention: Mention, stage: Stage) -> None:
+        if stage == "last":
+            self._pace.ended(channel_of(mention), mention.event_id)
+        else:
+            self._pace.wrote(channel_of(mention), mention.event_id)
 
 
-def earlier(
-    own: Sequence[Payload], question: str, content: str, *, nonce: str, first: bool, begins: bool = False
-) -> Payload | None:
-    """Which of the bot's own messages an earlier try of a post has made.
-
-    The first message of an answer refers to the question. A later one carries no mark that Discord would show, so
-    it is known by its text: it refers to nothing, stands between the first and the bot's next answer to somebody
-    else, and one of the two texts is how the other begins. Rather a part twice than one that overwrites another's.
-    A thread that `begins` with the question may hold it elsewhere: the bot's first message there answers it.
-    """
-    for message in own:
-        if str(message.get("nonce") or "") == nonce:
-            return message
-    starts = [index for index, message in enumerate(own) if _answers(message) == question]
-    if first:
-        found = own[starts[0]] if starts else None
-        return own[0] if found is None and begins and own and _answers(own[0]) is None else found
-    later = takewhile(lambda one: _answers(one) in (None, question), own[starts[0] + 1 :] if starts else own)
-    alike = [one for one in later if _answers(one) is None and _alike(str(one.get("content") or ""), content)]
-    return alike[-1] if alike else None
+async def _else_bare(message: dict[str, Any], write: Callable[[dict[str, Any]], Awaitable[T]]) -> T:
+    """Write a message; where Discord calls it invalid, once more without buttons."""
+    try:
+        return await write(message)
+    except Rejected as refused:
+        if code_of(refused) != INVALID or not message["components"]:
+            raise
+    return await write(message | {"components": []})
 
 
-def _answers(message: Payload) -> str | None:
-    reference: Payload = message.get("message_reference") or {}
-    return str(reference["message_id"]) if reference.get("message_id") else None
-
-
-def _alike(one: str, other: str) -> bool:
-    """Whether one text is how the other begins; a fence closed behind an unfinished text is none of its words."""
-    short, long = sorted((one.strip(), other.strip()), key=len)
-    begun = short.removesuffix("```").rstrip()
-    return bool(begun) and long.startswith((short, begun))
-
-
-def _code(error: PlatformError) -> int | None:
-    cause = error.__cause__
-    return cause.code if isinstance(cause, discord.HTTPException) else None
-
-
-def _status(error: PlatformError) -> int | None:
-    cause = error.__cause__
-    return cause.status if isinstance(cause, discord.HTTPException) else None
-
-
-def _asked_s(error: PlatformError) -> float:
-    return error.retry_after_s if isinstance(error, RateLimited | Ambiguous) else 0.0
+def _shows(message: Payload, content: str, wanted: list[dict[str, Any]]) -> bool:
+    """Whether the message of an earlier try reads as it should and has the buttons it should."""
+    same_text = str(message.get("content") or "").strip() == content.strip()
+    return same_text and ids(message.get("components") or ()) == ids(wanted)

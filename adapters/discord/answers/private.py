@@ -79,7 +79,7 @@ class Private:
             raise Forbidden(f"no direct channel with the person: {error}") from error
         channel = str(cast(dict[str, Any], opened)["id"])
         there = replace(mention, place=Place("discord", "", channel, None, "dm"))
-        return await self._posting.create(there, content, key=key, first=False, recover=recover)
+        return await self._posting.create(there, content, key=key, first=False, recover=recover, stage="last")
 
     def _age_s(self, to: Ref) -> float:
         return self._now() - to.made

@@ -7,6 +7,7 @@ Written against discord.py 2.7.1, which is pinned: it uses a few of its protecte
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
@@ -16,6 +17,8 @@ import discord
 import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import HTTPClient, Route
+
+from adapters.discord.api.second import Second
 
 Payload = Mapping[str, Any]
 """A JSON object as Discord sent it. Its fields are read where `parse` and `directory` name them."""
@@ -55,6 +58,12 @@ class _Parsers(dict[str, Callable[[Payload], None]]):
     def __missing__(self, event: str) -> Callable[[Payload], None]:
         found = self[event] = partial(self._dispatch, event)
         return found
+
+
+_OUTSIDE = re.compile("/(?:interactions|webhooks)/")
+
+
+def _nobody(_status: int, _scope: str) -> None: ...
 
 
 class Socket(DiscordWebSocket):
@@ -109,7 +118,9 @@ class Client(discord.Client):
             chunk_guilds_at_startup=False,
             heartbeat_timeout=heartbeat_timeout_s,
         )
-        http = _Http(self.loop, max_ratelimit_timeout=RATE_LIMIT_WAIT_MAX_S)
+        self.second = Second()
+        self.on_answer: Callable[[int, str], None] = _nobody
+        http = _Http(self.loop, max_ratelimit_timeout=RATE_LIMIT_WAIT_MAX_S, http_trace=self._watch())
         http.api_url = api_url
         self.http = self._connection.http = http
         self._connection.parsers = {}
@@ -155,6 +166,47 @@ class Client(discord.Client):
             sequence=sequence,
             resume=session is not None,
         )
+
+    def _watch(self) -> aiohttp.TraceConfig:
+        """Stands around each request, also those that discord.py repeats by itself.
+
+        It waits for room in the second (not for interactions, which Discord does not count there), and gives status
+        and scope of each answer to `on_answer`.
+        """
+        trace = aiohttp.TraceConfig()
+
+        async def begins(_: object, context: Any, start: aiohttp.TraceRequestStartParams) -> None:
+            context.counts = start.url.scheme in ("http", "https") and not _OUTSIDE.search(start.url.path)
+            if context.counts:
+                await self.second.enter()
+
+        def left(context: Any) -> None:
+            if context.counts:
+                context.counts = False
+                self.second.leave()
+
+        async def answered(_: object, context: Any, end: aiohttp.TraceRequestEndParams) -> None:
+            left(context)
+            headers = end.response.headers
+            self.on_answer(end.response.status, headers.get("X-RateLimit-Scope", ""))
+            if end.response.status == 429 and "X-RateLimit-Global" in headers:
+                self.second.limited()
+                self._reopen_after(headers.get("Retry-After", ""))
+
+        async def broke(_: object, context: Any, _params: aiohttp.TraceRequestExceptionParams) -> None:
+            left(context)
+
+        trace.on_request_start.append(begins)
+        trace.on_request_end.append(answered)
+        trace.on_request_exception.append(broke)
+        return trace
+
+    def _reopen_after(self, told: str) -> None:
+        """discord.py lets nobody call while one waits out a global limit; one that is cancelled there never ends it."""
+        gate = self.http._global_over  # pyright: ignore[reportPrivateUsage] -- there is no other door
+        if gate is not discord.utils.MISSING:  # as before the login
+            delay_s = float(told) if told.isdecimal() else RATE_LIMIT_WAIT_MAX_S
+            asyncio.get_running_loop().call_later(min(delay_s, RATE_LIMIT_WAIT_MAX_S), gate.set)
 
     async def request(self, method: str, path: str, ids: Mapping[str, str], options: Mapping[str, Any]) -> Any:
         """One REST call through discord.py's rate limiter; `ids` fill the path and name the bucket."""

@@ -4,13 +4,18 @@ Texts of errors hold the method, the status and Discord's number only: never a p
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from json import dumps
 from typing import Any
 
 import aiohttp
 import discord
 
 from adapters.discord.api.client import Client
+from adapters.discord.api.lines import Lines, Need
+from adapters.discord.api.refusals import Refusals
 from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, RateLimited, Rejected, Unreachable
 
 CALL_MAX_S = 45.0
@@ -20,36 +25,91 @@ TRIED_BY_THE_LIBRARY = frozenset({500, 502, 504, 524})
 """discord.py has repeated these five times before it raises (http.py, 2.7.1)."""
 
 
-class Rest:
-    """The REST API as one client sees it."""
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file on its way up."""
 
-    def __init__(self, client: Client, *, call_max_s: float = CALL_MAX_S) -> None:
+    name: str
+    content: bytes
+    mime: str
+
+
+AUTOMOD = frozenset({200000, 200001})
+"""Blocked by the server's automatic moderation: a message, a title."""
+
+NO_PERMISSION = frozenset({50001, 50013})
+"""Missing access, missing permissions: the same call would be refused again."""
+
+
+class Moderated(Rejected):
+    """The server's AutoMod does not let the text through."""
+
+    notice = "Sorry, the AutoMod of this server blocked my answer."
+
+
+class Rest:
+    """The REST API as one client sees it: one call at a time in each bucket, none that is known to be refused.
+
+    `need` says how much depends on a call, see `lines`.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        call_max_s: float = CALL_MAX_S,
+        lines: Lines | None = None,
+        refusals: Refusals | None = None,
+    ) -> None:
         self._client = client
         self._call_max_s = call_max_s
+        self._lines = lines or Lines(client.second)
+        self._refusals = refusals or Refusals()
+        client.on_answer = self._refusals.heard
 
-    async def get(self, path: str, *, params: dict[str, str] | None = None, **ids: str) -> Any:
+    @property
+    def token_refused(self) -> bool:
+        """Whether Discord refuses the bot's token: nothing works until there is a new one."""
+        return self._refusals.token_refused
+
+    async def get(self, path: str, *, params: dict[str, str] | None = None, need: Need = "usual", **ids: str) -> Any:
         """What is at `path`. Raises PlatformError."""
-        return await self._call("GET", path, ids, {"params": params or {}})
+        return await self._call("GET", path, ids, {"params": params or {}}, need=need)
 
-    async def create(self, path: str, json: dict[str, Any], **ids: str) -> Any:
+    async def create(self, path: str, json: dict[str, Any], *, need: Need = "usual", **ids: str) -> Any:
         """Make something new. Raises PlatformError; Ambiguous where it may exist now."""
-        return await self._call("POST", path, ids, {"json": json}, unclear=Ambiguous)
+        return await self._call("POST", path, ids, {"json": json}, need=need, unclear=Ambiguous)
 
-    async def change(self, path: str, json: dict[str, Any], **ids: str) -> Any:
-        """Change what is at `path`; repeating it does no harm. Raises PlatformError."""
-        return await self._call("PATCH", path, ids, {"json": json})
+    async def upload(self, path: str, json: dict[str, Any], file: Attachment, **ids: str) -> Any:
+        """Make something new that carries a file. Raises PlatformError; Ambiguous where it may exist now."""
+        up = discord.File(BytesIO(file.content), filename=file.name)  # rewound by discord.py for each of its tries
+        form = [
+            {"name": "payload_json", "value": dumps(json), "content_type": "application/json"},
+            {"name": "files[0]", "value": up.fp, "filename": file.name, "content_type": file.mime},
+        ]
+        options = {"form": form, "files": [up]}
+        try:
+            return await self._call("POST", path, ids, options, need="needed", unclear=Ambiguous)
+        finally:
+            up.close()
+
+    async def change(
+        self, path: str, json: dict[str, Any], *, need: Need = "usual", within_s: float | None = None, **ids: str
+    ) -> Any:
+        """Change what is at `path`, in `within_s` seconds; repeating it does no harm. Raises PlatformError."""
+        return await self._call("PATCH", path, ids, {"json": json}, need=need, within_s=within_s)
 
     async def replace(self, path: str, json: Sequence[Mapping[str, Any]], **ids: str) -> Any:
         """Put a list in the place of the one at `path`; repeating it does no harm. Raises PlatformError."""
-        return await self._call("PUT", path, ids, {"json": list(json)})
+        return await self._call("PUT", path, ids, {"json": list(json)}, need="usual")
 
     async def remove(self, path: str, **ids: str) -> None:
         """Delete what is at `path`. Raises PlatformError; Gone where it is not there."""
-        await self._call("DELETE", path, ids, {})
+        await self._call("DELETE", path, ids, {}, need="needed")
 
-    async def signal(self, path: str, **ids: str) -> None:
+    async def signal(self, path: str, *, need: Need = "usual", **ids: str) -> None:
         """A POST that leaves nothing behind. Raises PlatformError."""
-        await self._call("POST", path, ids, {})
+        await self._call("POST", path, ids, {}, need=need)
 
     async def _call(
         self,
@@ -58,13 +118,48 @@ class Rest:
         ids: dict[str, str],
         options: dict[str, Any],
         *,
+        need: Need,
+        within_s: float | None = None,
         unclear: type[PlatformError] = Unreachable,
     ) -> Any:
-        try:
-            async with asyncio.timeout(self._call_max_s):
-                return await self._client.request(method, path, ids, options)
-        except Exception as error:  # the adapter's edge: whatever the SDK raises becomes ours
-            raise ours(error, method=method, unclear=unclear) from error
+        place = ids.get("channel_id") or ids.get("guild_id") or ""
+        bucket, kind = (method, path, place), (method, path, place, "form" in options)
+        self._refusals.check(kind, need, in_channel="channel_id" in ids)
+        async with self._lines.turn(path, bucket, need):
+            try:
+                async with asyncio.timeout(within_s or self._call_max_s):
+                    answer = await self._client.request(method, path, ids, options)
+            except Exception as error:  # the adapter's edge: whatever the SDK raises becomes ours
+                self._remember(error, path, kind)
+                raise ours(error, method=method, unclear=unclear) from error
+        if _by_token(path):
+            self._refusals.granted(kind)
+        return answer
+
+    def _remember(self, error: Exception, path: str, kind: Hashable) -> None:
+        if not isinstance(error, discord.HTTPException) or not _by_token(path):
+            return
+        if error.status == 401:
+            self._refusals.token_was_refused()
+        elif error.status == 403 and error.code in NO_PERMISSION:
+            self._refusals.forbidden(kind)
+
+
+def _by_token(path: str) -> bool:
+    """Whether a call is allowed by the bot's token, not by one in its address."""
+    return not path.startswith(("/interactions/", "/webhooks/"))
+
+
+def code_of(error: PlatformError) -> int | None:
+    """Discord's number for a failure (JSON Error Codes); None where it is none of Discord's."""
+    cause = error.__cause__
+    return cause.code if isinstance(cause, discord.HTTPException) else None
+
+
+def status_of(error: PlatformError) -> int | None:
+    """The HTTP status of a failure; None where there was no answer."""
+    cause = error.__cause__
+    return cause.status if isinstance(cause, discord.HTTPException) else None
 
 
 def ours(error: Exception, *, method: str, unclear: type[PlatformError] = Unreachable) -> PlatformError:
@@ -84,7 +179,11 @@ def _refused(error: discord.HTTPException, *, method: str, unclear: type[Platfor
     text = f"{method}: Discord answered {error.status}, code {error.code}"
     if error.status == 429:
         return RateLimited(text, retry_after_s=_retry_after_s(error))
-    if error.status in (401, 403):
+    if error.code in AUTOMOD:
+        return Moderated(text)
+    if error.status == 401:
+        return Unreachable(text)  # the mention can wait for a good token
+    if error.status == 403:
         return Forbidden(text)
     if error.status == 404:
         return Gone(text)

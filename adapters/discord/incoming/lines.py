@@ -4,7 +4,9 @@ import asyncio
 import logging
 from typing import Any, Final
 
-from adapters.discord.answers.posting import MESSAGES, SUPPRESS_EMBEDS, nonce
+from adapters.discord.answers.nonces import nonce
+from adapters.discord.answers.places import MESSAGES
+from adapters.discord.answers.posting import SUPPRESS_EMBEDS
 from adapters.discord.api.rest import Rest
 from adapters.discord.incoming.marks import Marks
 from bot.errors import PlatformError, StoreError

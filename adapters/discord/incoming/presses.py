@@ -4,10 +4,9 @@ A button's custom id says whose answer it is, `rb:<act>:<asker id>:<question id>
 after a restart. A press comes once and is not sent again: what must not be lost is on disk before it is acknowledged.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal, cast, get_args
+from typing import Final
 
-from adapters.discord.answers import responses
+from adapters.discord.answers import buttons, responses
 from adapters.discord.answers.responses import Json
 from adapters.discord.incoming.entrance import Entrance, tenant
 from adapters.discord.payloads.interactions import Form, Press, Source
@@ -26,27 +25,6 @@ WHY: Final = "rb:why:"
 
 _WHY_MAX: Final = 1_000  # chosen: a reason, not an essay
 _AGAIN_AFTER_S: Final = 20.0  # chosen: a double click is one wish
-_OPINION_KEPT_S: Final = 30 * 86_400.0  # chosen: as long as what people wrote about an answer is kept
-
-Act = Literal["stop", "again", "good", "bad"]
-
-
-@dataclass(frozen=True, slots=True)
-class Button:
-    """What a button is for, who asked, and which message the question was."""
-
-    act: Act
-    asker: str
-    question: str
-
-
-def button(custom_id: str) -> Button | None:
-    """What a custom id says; None where it is none of ours."""
-    match custom_id.split(":"):
-        case ["rb", act, asker, question] if act in get_args(Act):
-            return Button(cast(Act, act), asker, question)
-        case _:
-            return None
 
 
 class Presses:
@@ -57,7 +35,7 @@ class Presses:
 
     async def pressed(self, press: Press, submit: Submit) -> Json:
         """Do what a button says, and give the first response. Raises StoreError."""
-        found, source = button(press.custom_id), press.source
+        found, source = buttons.pressed(press.custom_id), press.source
         if refusal := self._entrance.refusal(source):
             return responses.said(refusal)
         if found is None:
@@ -112,15 +90,10 @@ class Presses:
                 raise
 
     async def _rate(self, press: Press, *, good: bool) -> Json:
-        """Pass an opinion on. The other thumb replaces it; the same one again must not erase what was written."""
+        """Pass an opinion on. The other thumb replaces it; the same one again erases nothing that was written."""
         source, services = press.source, self._entrance.services
         if services is not None:
-            place, verdict = source.place, "good" if good else "bad"
-            # Begins as the core's own note of the feedback does, so that it goes with that when a person is forgotten.
-            name = f"feedback:discord:{place.workspace}:{source.actor.id}:{place.channel}:{press.message_id}"
-            if await services.shared.get(name, tenant=tenant(source)) != verdict:
-                await services.feedback(Feedback(place, press.message_id, source.actor, good=good))
-                await services.shared.put(name, verdict, tenant=tenant(source), ttl_s=_OPINION_KEPT_S)
+            await services.feedback(Feedback(source.place, press.message_id, source.actor, good=good))
         if good or services is None:
             return responses.UNCHANGED
         return responses.form(

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
-from adapters.discord.answers.posting import MESSAGE, MESSAGES, channel_of
+from adapters.discord.answers.places import MESSAGE, MESSAGES, channel_of
 from adapters.discord.api.rest import Rest
 from adapters.discord.incoming.directory import Directory
 from adapters.discord.payloads.fields import Payload, key, record

@@ -14,11 +14,11 @@ class FakeDiscord(Interacting):
     async def __aenter__(self) -> "FakeDiscord":
         self.gateway.ready = self._ready
         self.gateway.greetings = self._greetings
-        app = web.Application()
+        app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_get("/gateway", self.gateway.serve)
         app.router.add_get("/gateway/", self.gateway.serve)
         for method, path, handle in self.routes():
-            app.router.add_route(method, "/api/v10" + path, self.gate(handle))
+            app.router.add_route(method, "/api/v10" + path, self.counted(self.gate(handle)))
         self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self.runner.setup()
         site = web.TCPSite(self.runner, "127.0.0.1", 0)

@@ -23,6 +23,7 @@ class Api(Servers, Serving):
             ("GET", "/gateway/bot", self._gateway_bot),
             ("GET", "/channels/{c}", self._get_channel),
             ("GET", "/guilds/{g}/roles", self.get_roles),
+            ("PATCH", "/channels/{c}", self.change_channel),
             ("GET", "/channels/{c}/messages", self._list),
             ("POST", "/channels/{c}/messages", self._create),
             ("GET", "/channels/{c}/messages/{m}", self._get),
@@ -53,6 +54,8 @@ class Api(Servers, Serving):
         key = request.match_info["c"]
         if key not in self.channels:
             raise Refusal(404, 10003, "Unknown Channel")
+        if key in self.unseen:
+            raise Refusal(403, 50001, "Missing Access")
         if key in self.forbidden:
             raise Refusal(403, 50013, "Missing Permissions")
         return self.channels[key]
@@ -78,8 +81,10 @@ class Api(Servers, Serving):
         return [self.seen(one, self.content) for one in reversed(found[-limit:])]
 
     async def _create(self, request: web.Request) -> Payload:
-        channel, data = self._channel(request)["id"], cast(Payload, await request.json())
-        content = self._content(data)
+        channel = self._channel(request)["id"]
+        data, files = await self.read(request)
+        content = self._content(data) if not files or data.get("content") else ""
+        buttons = self.buttons(data)
         nonce = str(data.get("nonce") or "")
         if len(nonce) > 25:
             raise Refusal(400, 50035, "Invalid Form Body")
@@ -94,7 +99,9 @@ class Api(Servers, Serving):
         if reference and channel in self.no_history:
             raise Refusal(400, 160002, "Cannot reply without permission to read message history")
         extra = self.reference(channel, reference) if reference else {}
+        self.may_write(channel, content, files)
         extra |= {"flags": data.get("flags", 0)} | ({"type": 19} if extra else {})
+        extra |= {"components": buttons, "attachments": files}
         message = self.message(channel, self.bot, content, extra)
         message.pop("member", None)
         replied = extra["referenced_message"]["author"]["id"] if "referenced_message" in extra else None
@@ -117,7 +124,11 @@ class Api(Servers, Serving):
         message, data = self._stored(request), cast(Payload, await request.json())
         if message["author"]["id"] != self.bot["id"]:
             raise Refusal(403, 50005, "Cannot edit a message authored by another user")
-        message["content"] = self._content(data)
+        content, buttons = self._content(data), self.buttons(data)
+        self.may_edit(message, content)
+        message["content"] = content
+        if "components" in data:  # an edit without them leaves what stands
+            message["components"] = buttons
         message["flags"] = data.get("flags", message["flags"])
         message["edited_timestamp"] = datetime.now(UTC).isoformat()
         pings = self.pings(message["content"], data.get("allowed_mentions"), None)

@@ -12,9 +12,10 @@ from aiohttp import web
 
 from tests.fakes.discord.facts import Fault, Refusal, Window
 from tests.fakes.discord.gestures import Gestures
+from tests.fakes.discord.rules import Rules
 
 
-class Serving(Gestures):
+class Serving(Rules, Gestures):
     """A world that answers its app."""
 
     def gate(self, handle: Callable[[web.Request], Awaitable[Any]]) -> Callable[..., Awaitable[web.Response]]:
@@ -42,6 +43,19 @@ class Serving(Gestures):
             return _json(status, body, headers)
 
         return gated
+
+    def counted(
+        self, serve: Callable[[web.Request], Awaitable[web.Response]]
+    ) -> Callable[..., Awaitable[web.Response]]:
+        """Notes what the bot was refused."""
+
+        async def served(request: web.Request) -> web.Response:
+            response = await serve(request)
+            if response.status >= 400:
+                self.note("refused", status=response.status, method=request.method, path=request.path)
+            return response
+
+        return served
 
     async def _answer(self, request: web.Request, handle: Callable[[web.Request], Awaitable[Any]]) -> tuple[int, Any]:
         try:
@@ -71,6 +85,9 @@ class Serving(Gestures):
 
     def _spend(self, request: web.Request) -> dict[str, str]:
         """5 calls per window for each channel and route (create, edit, typing ...); the next window is full again."""
+        if wait_s := self.global_wait_s(request.path):
+            reset = f"{wait_s:.3f}"
+            return {"X-RateLimit-Remaining": "-1", "X-RateLimit-Reset-After": reset, "X-RateLimit-Global": "true"}
         if not self.limits or "c" not in request.match_info:
             return {}
         route = request.match_info.route.resource
@@ -92,10 +109,12 @@ class Serving(Gestures):
         retry_s = float(headers["X-RateLimit-Reset-After"])
         self.note("limited", retry_after=retry_s)
         headers = headers | {"Retry-After": str(int(retry_s) + 1), "X-RateLimit-Remaining": "0"}
-        headers["X-RateLimit-Scope"] = "user"
+        everywhere = "X-RateLimit-Global" in headers or self.scope == "global"
+        headers |= {"X-RateLimit-Global": "true"} if everywhere else {}
+        headers["X-RateLimit-Scope"] = "global" if everywhere else self.scope
         if not self.via:  # as Cloudflare answers
             return web.Response(status=429, text="slow down", headers={"Retry-After": "7"})
-        return _json(429, {"message": "slow", "retry_after": retry_s, "global": False}, headers)
+        return _json(429, {"message": "slow", "retry_after": retry_s, "global": everywhere}, headers)
 
 
 def _json(status: int, body: Any, headers: dict[str, str]) -> web.Response:

@@ -97,7 +97,7 @@ def replies(slack: Delivering, call: Call) -> Json:
 
 def history(slack: Delivering, call: Call) -> Json:
     """conversations.history, newest first."""
-    top = [message for message in place(slack, call).values() if not message.get("thread_ts")]
+    top = [one for one in place(slack, call).values() if one.get("thread_ts", one["ts"]) == one["ts"]]
     kept = [message for message in _visible(slack, top) if _between(message, call.args)]
     return _page(slack, sorted(kept, key=lambda message: str(message["ts"]), reverse=True), call.args)
 

@@ -1,0 +1,40 @@
+"""A create that is repeated while its outcome is unclear: safe because of its nonce, and over within seconds."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from adapters.discord.api.rest import TRIED_BY_THE_LIBRARY, status_of
+from bot.errors import Ambiguous, PlatformError, RateLimited, Unreachable
+
+Pause = Callable[[float], Awaitable[None]]
+
+PAUSES_S: Final = (0.3, 1.0, 3.0)
+"""Before the tries after the first. Chosen: a reset connection is back at once, a 503 within seconds."""
+
+
+async def insist(create: Callable[[], Awaitable[Any]], *, pause: Pause = asyncio.sleep) -> Any:
+    """What `create` gives in the end; each try carries the same nonce.
+
+    Raises PlatformError: Ambiguous where one of the tries may have gone through.
+    """
+    unclear: PlatformError | None = None
+    for pause_s in (*PAUSES_S, None):
+        try:
+            return await create()
+        except (Ambiguous, Unreachable) as error:
+            unclear = error if isinstance(error, Ambiguous) else unclear or error
+            if pause_s is None or status_of(error) in TRIED_BY_THE_LIBRARY:
+                break
+            await pause(pause_s)
+        except PlatformError as error:
+            if isinstance(unclear, Ambiguous) and error.retryable:
+                unclear.retry_after_s = asked_s(error)
+                raise unclear from error  # a wait says nothing about an earlier try that may have gone through
+            raise
+    raise unclear or Ambiguous("POST: no outcome")
+
+
+def asked_s(error: PlatformError) -> float:
+    """How long the platform asked to wait."""
+    return error.retry_after_s if isinstance(error, RateLimited | Ambiguous) else 0.0

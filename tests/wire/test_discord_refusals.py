@@ -1,0 +1,218 @@
+"""What Discord refuses: each ends in one whole answer or one honest line, and is not asked for again and again."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from adapters.discord.adapter import DiscordPlatform
+from bot.errors import Busy, Forbidden, Gone, Rejected, Unreachable
+from tests.discord_asking import asked, buttons, shown
+from tests.fakes.completions import Text
+from tests.fakes.discord import FakeDiscord
+from tests.fakes.discord_bot import Heard, hearing, writing
+from tests.fakes.services import FakeServices
+from tests.running import always, running, services
+from tests.until import until
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeDiscord]:
+    async with FakeDiscord() as running:
+        yield running
+
+
+@pytest.fixture
+async def platform(fake: FakeDiscord) -> AsyncIterator[DiscordPlatform]:
+    async with writing(fake) as opened:
+        yield opened
+
+
+def calls(fake: FakeDiscord, method: str = "", path: str = "/channels/") -> int:
+    return sum(method in one["method"] and path in one["path"] for one in fake.entries("request"))
+
+
+# Permissions, the token, the ban.
+
+
+@pytest.mark.parametrize("how", ["forbidden", "unseen"])
+async def test_a_channel_without_permission_costs_one_call(
+    fake: FakeDiscord, platform: DiscordPlatform, how: str
+) -> None:
+    mention, elsewhere = asked(fake), asked(fake, channel=fake.add_channel("elsewhere"))
+    getattr(fake, how).add(fake.channel)
+    for _ in range(3):
+        with pytest.raises(Forbidden):
+            await platform.post(mention, "x", key="k", first=True)
+        await platform.working(mention, on=True)
+    assert (calls(fake, "POST", "/messages"), calls(fake, "POST", "/typing")) == (1, 1)
+    await platform.post(elsewhere, "here", key="e", first=True)
+    assert shown(fake, elsewhere.place.channel) == ["here"]
+
+
+async def test_other_refusals_of_a_place_are_not_remembered(fake: FakeDiscord, platform: DiscordPlatform) -> None:
+    mention = asked(fake, channel=fake.dm_channel(fake.ann))
+    fake.closed_dms.add(mention.place.channel)  # 50007
+    with pytest.raises(Forbidden):
+        await platform.post(mention, "x", key="k", first=True)
+    fake.closed_dms.clear()
+    await platform.post(mention, "here", key="k", first=True)
+    assert shown(fake, mention.place.channel) == ["here"]
+
+
+async def test_a_token_that_was_reset_stops_the_adapter_and_readiness_says_so(
+    fake: FakeDiscord, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with hearing(fake, Heard()) as platform:
+        mention = asked(fake)
+        assert platform.connected
+        fake.token = "another.fake.token"
+        before = calls(fake)
+        for _ in range(3):
+            with pytest.raises(Unreachable):
+                await platform.post(mention, "x", key="k", first=True)
+        assert calls(fake) - before == 1
+        assert not platform.connected
+    assert [one.message for one in caplog.records].count("discord_token_refused") == 1
+    assert "another.fake.token" not in caplog.text
+
+
+@pytest.mark.parametrize(("scope", "counted"), [("user", 1), ("shared", 0)])
+async def test_answers_that_discord_py_deals_with_itself_are_counted_too(
+    fake: FakeDiscord, platform: DiscordPlatform, scope: str, counted: int
+) -> None:
+    fake.scope = scope
+    fake.fail(429)
+    await platform.post(asked(fake), "after a moment", key="k", first=True)
+    assert platform._rest._refusals.invalid == counted  # pyright: ignore[reportPrivateUsage] -- nothing shows it
+
+
+# Threads.
+
+
+async def test_an_archived_thread_is_opened_for_the_final_text(fake: FakeDiscord, platform: DiscordPlatform) -> None:
+    thread = fake.create_thread(fake.channel, fake.ann)
+    mention = asked(fake, thread=thread)
+    key = await platform.post(mention, "half", key="k", first=True)
+    fake.archived.add(thread)
+    await platform.edit(mention, key, "whole")
+    assert shown(fake, thread) == ["whole"]
+    assert thread not in fake.archived
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("archived", [True, False])
+async def test_a_locked_thread_is_named_once_in_its_parent_channel(
+    fake: FakeDiscord, platform: DiscordPlatform, redis: Redis, archived: bool, shared: bool
+) -> None:
+    if shared:
+        platform.use(FakeServices(redis))
+    thread = fake.create_thread(fake.channel, fake.ann)
+    mention = asked(fake, thread=thread)
+    key = await platform.post(mention, "half", key="k:0", first=True)
+    fake.locked.add(thread)
+    if archived:
+        fake.archived.add(thread)
+    for _ in range(2):
+        with pytest.raises(Forbidden):
+            await platform.edit(mention, key, "whole")
+        with pytest.raises(Forbidden):
+            await platform.post(mention, "more", key="k:1", first=False)
+        if shared:
+            fake.forget_nonces()
+    assert shown(fake) == [f"I cannot write in the locked thread <#{thread}>."]
+    assert fake.entries("post")[-1]["pings"] == []
+
+
+async def test_a_locked_thread_whose_parent_is_closed_as_well_is_only_forbidden(
+    fake: FakeDiscord, platform: DiscordPlatform
+) -> None:
+    thread = fake.create_thread(fake.channel, fake.ann)
+    mention = asked(fake, thread=thread)
+    fake.locked.add(thread)
+    fake.forbidden.add(fake.channel)
+    with pytest.raises(Forbidden):
+        await platform.post(mention, "x", key="k", first=True)
+    assert shown(fake) == []
+
+
+# Old messages.
+
+
+@pytest.mark.parametrize("again_s", [600.0, 0.05])
+async def test_an_old_message_that_takes_no_more_edits_makes_room_for_a_new_one(
+    fake: FakeDiscord, platform: DiscordPlatform, again_s: float
+) -> None:
+    mention = asked(fake)
+    old = fake.message(fake.channel, fake.bot, "the old answer", {"components": []}, age_s=7_200)
+    fake.messages[fake.channel][old["id"]] = old
+    fake.old_edits_max, fake.old_edit_again_s = 1, again_s
+    with pytest.raises(Busy):  # live text would only use up what the final one needs
+        await platform.edit(mention, old["id"], "live", stage="growing")
+    await platform.edit(mention, old["id"], "the newer answer")
+    assert shown(fake) == ["the newer answer"]
+    with pytest.raises(Gone):
+        await platform.edit(mention, old["id"], "the newest answer")
+    assert shown(fake) == []
+
+
+async def test_an_old_message_is_kept_where_the_network_is_at_fault(
+    fake: FakeDiscord, platform: DiscordPlatform
+) -> None:
+    old = fake.message(fake.channel, fake.bot, "the old answer", {"components": []}, age_s=7_200)
+    fake.messages[fake.channel][old["id"]] = old
+    fake.fail("cut", method="PATCH")
+    with pytest.raises(Unreachable):
+        await platform.edit(asked(fake), old["id"], "the newer answer")
+    assert shown(fake) == ["the old answer"]
+
+
+# Texts.
+
+
+async def test_a_text_that_automod_blocks_is_rejected_with_a_sentence(
+    fake: FakeDiscord, platform: DiscordPlatform
+) -> None:
+    fake.automod.add("forbidden word")
+    with pytest.raises(Rejected) as caught:
+        await platform.post(asked(fake), "a forbidden word", key="k", first=True)
+    assert "AutoMod" in caught.value.notice
+
+
+async def test_a_whole_bot_says_so_where_automod_blocks_its_answer(valkey_url: str, redis: Redis) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"]) as bot:
+        discord = outside.discord
+        discord.automod.add("swearword")
+        outside.completions.default = always(Text(deltas=("It begins well. ", "Then a swearword."), tokens_per_s=2))
+        discord.mention(discord.channel, discord.ann, "say it")
+        await until(lambda: bot.failed == 1, within_s=40)
+        (line,) = shown(discord)
+        assert line.startswith("Sorry, the AutoMod of this server blocked my answer.")
+
+
+async def test_an_answer_that_somebody_removes_while_it_grows_is_posted_anew_once(
+    valkey_url: str, redis: Redis
+) -> None:
+    words = ("A first sentence. ", *(f"word{number} " for number in range(30)))
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"]) as bot:
+        discord = outside.discord
+        outside.completions.default = always(Text(deltas=words, tokens_per_s=8))
+        discord.mention(discord.channel, discord.ann, "tell me")
+        await until(lambda: discord.answers(discord.channel))
+        discord.remove(discord.channel, discord.answers(discord.channel)[0]["id"])
+        await until(lambda: bot.answered == 1, within_s=40)
+        (answer,) = discord.answers(discord.channel)
+        assert answer["content"] == "".join(words).strip()
+        assert buttons(answer) == ["Regenerate", "👍", "👎"]
+
+
+async def test_an_answer_streams_with_stop_and_ends_with_regenerate_and_thumbs(valkey_url: str, redis: Redis) -> None:
+    words = ("A first sentence. ", *(f"word{number} " for number in range(30)))
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"]) as bot:
+        discord = outside.discord
+        outside.completions.default = always(Text(deltas=words, tokens_per_s=8))
+        discord.mention(discord.channel, discord.ann, "tell me")
+        await until(lambda: bot.answered == 1, within_s=40)
+        states = [buttons(entry["body"]) for entry in discord.entries("post", "edit")]
+        assert states == [["Stop"]] * (len(states) - 1) + [["Regenerate", "👍", "👎"]]
+        assert discord.refused == []
