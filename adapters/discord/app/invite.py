@@ -6,6 +6,7 @@ PERMISSIONS = {
     "reply when it is mentioned": 1 << 10 | 1 << 11,  # VIEW_CHANNEL, SEND_MESSAGES
     "reply inside threads": 1 << 38,  # SEND_MESSAGES_IN_THREADS
     "refer to the question and read a thread's past": 1 << 16,  # READ_MESSAGE_HISTORY
+    "put a very long answer under it as a file": 1 << 15,  # ATTACH_FILES
 }
 """The feature that needs it, and the permission bits (developer docs, Permissions, read November 2026).
 
