@@ -54,7 +54,7 @@ def test_an_address_in_the_wrong_form_is_refused_without_showing_it(url: str) ->
 
 def test_the_invite_asks_for_no_more_than_the_features_need() -> None:
     query = parse_qs(urlsplit(invite("123")).query)
-    assert query == {"client_id": ["123"], "scope": ["bot applications.commands"], "permissions": ["309237713920"]}
+    assert query == {"client_id": ["123"], "scope": ["bot applications.commands"], "permissions": ["309237746688"]}
     assert permissions() == sum(PERMISSIONS.values())
     assert not permissions() & (1 << 3 | 1 << 17)  # ADMINISTRATOR, MENTION_EVERYONE
 

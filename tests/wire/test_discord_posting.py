@@ -305,15 +305,14 @@ async def test_the_buckets_of_a_channel_slow_the_writer_without_a_429() -> None:
     assert not fake.entries("limited")
 
 
-async def test_many_answers_in_one_channel_at_once_are_all_whole_with_few_refusals(
+async def test_many_answers_in_one_channel_at_once_are_all_whole_without_a_refusal(
     fake: FakeDiscord, platform: DiscordPlatform
 ) -> None:
     """10,000 answers of 401, 403 or 429 within 10 minutes get an address banned (Invalid Request Limit).
 
-    discord.py sends a few calls too many as a window turns: 6 to 15 of 115 calls were measured.
+    discord.py alone sends a few calls too many as a window turns: 6 to 15 of 115 calls were measured.
     """
     fake.window_s = 0.5
-    before = len(fake.entries("request"))
 
     async def answer(mention: Mention) -> None:
         key = await platform.post(mention, "h", key=mention.event_id, first=True)
@@ -324,7 +323,7 @@ async def test_many_answers_in_one_channel_at_once_are_all_whole_with_few_refusa
     mentions = [asked(fake) for _ in range(20)]
     await asyncio.gather(*(answer(mention) for mention in mentions))
     assert sorted(shown(fake)) == sorted(f"whole {mention.message_id}" for mention in mentions)
-    assert len(fake.entries("limited")) < (len(fake.entries("request")) - before) / 4
+    assert fake.refused == []
 
 
 async def test_many_answers_through_a_bad_network_stand_once_each(fake: FakeDiscord) -> None:

@@ -17,7 +17,7 @@ async def test_replacing_every_process_loses_nothing_and_begins_no_session(
 ) -> None:
     outcome = await roll(Plan(seconds=4.0, number=number), redis_url=valkey_url, folder=tmp_path)
     assert (outcome.lost, outcome.doubled, outcome.identified) == (0, 0, 0)
-    assert outcome.resumed >= 2
+    assert outcome.resumed >= 1
 
 
 async def test_replacing_every_process_loses_nothing_where_no_session_can_be_resumed(

@@ -95,14 +95,21 @@ class Posting:
         if self._is_old(message_id):
             await self._edit_old(mention, message_id, content, stage=stage)
         else:
-            await self._edit(mention, message_id, content, stage=stage)
+            need: Need = "spare" if stage == "growing" else "needed"
+            await self._edit(mention, message_id, content, stage=stage, need=need)
         self._note(mention, stage)
 
     async def _edit(
-        self, mention: Mention, message_id: str, content: str, *, stage: Stage, within_s: float | None = None
+        self,
+        mention: Mention,
+        message_id: str,
+        content: str,
+        *,
+        stage: Stage,
+        need: Need = "needed",
+        within_s: float | None = None,
     ) -> None:
         message, channel = body(mention, content, stage=stage), channel_of(mention)
-        need: Need = "spare" if stage == "growing" else "needed"
 
         async def change(one: dict[str, Any]) -> None:
             ids = {"channel_id": channel, "message_id": message_id}
@@ -111,7 +118,7 @@ class Posting:
         loop = asyncio.get_running_loop()
         began = loop.time()
         await self._archived.write(mention, lambda: _else_bare(message, change))
-        if stage == "growing":  # the others may have waited in line, which says nothing about the bucket
+        if need == "spare":  # the others may have waited in line, which says nothing about the bucket
             self._pace.took(channel, loop.time() - began)
 
     async def _edit_old(self, mention: Mention, message_id: str, content: str, *, stage: Stage) -> None:
@@ -133,7 +140,7 @@ class Posting:
     async def _show(self, mention: Mention, message_id: str, content: str, *, stage: Stage) -> None:
         """The post exists from an earlier try: whatever goes wrong now, the caller must look for it again."""
         try:
-            await self.edit(mention, message_id, content, stage=stage)
+            await self._edit(mention, message_id, content, stage=stage)
         except PlatformError as error:
             if error.retryable:
                 told_s = asked_s(error)

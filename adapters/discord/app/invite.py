@@ -7,6 +7,7 @@ PERMISSIONS = {
     "reply inside threads": 1 << 38,  # SEND_MESSAGES_IN_THREADS
     "open a thread for a question": 1 << 35,  # CREATE_PUBLIC_THREADS
     "refer to the question and read a thread's past": 1 << 16,  # READ_MESSAGE_HISTORY
+    "put a very long answer under it as a file": 1 << 15,  # ATTACH_FILES
 }
 """The feature that needs it, and the permission bits (developer docs, Permissions, read November 2026).
 
