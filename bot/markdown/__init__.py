@@ -4,6 +4,7 @@ Knows CommonMark's blocks and a unit of length; knows no platform, no I/O and no
 messages, `settled` says how much of a growing text is fit to be shown, `appendable` how much of it can be shown for
 good. Each file imports only files above it:
 
+    hosts        where a link leads
     characters   what a reader takes for one sign, and what nobody sees
     lines        what a single line is
     fences       where code fences begin and end
@@ -24,6 +25,7 @@ good. Each file imports only files above it:
 from bot.markdown.appending import appendable
 from bot.markdown.characters import UNSEEN, utf8_length
 from bot.markdown.deciding import TARGET, TARGET_MAX
+from bot.markdown.hosts import ELSEWHERE, host_of, host_told, longest_told
 from bot.markdown.kinds import Block, blocks
 from bot.markdown.live import settled
 from bot.markdown.rolling import closing, reopening
@@ -32,6 +34,7 @@ from bot.markdown.ticks import CODE_MAX, Ticks, ticks_of
 
 __all__ = [
     "CODE_MAX",
+    "ELSEWHERE",
     "TARGET",
     "TARGET_MAX",
     "UNSEEN",
@@ -40,6 +43,9 @@ __all__ = [
     "appendable",
     "blocks",
     "closing",
+    "host_of",
+    "host_told",
+    "longest_told",
     "parts",
     "reopening",
     "settled",

@@ -12,6 +12,7 @@ UNSEEN = (
 """Within a line, what a platform or a reader may not show: spaces, controls, joiners; for a pattern's `[...]`."""
 
 
+_VIRAMA = 9  # the combining class of signs that join two consonants of Indic scripts into one
 _HALF_MAX = 8  # code points dropped from a text's end at most
 _TAIL = 300  # characters of a text's end that are read to tell an escape from an escaped backslash, a flag from half
 
@@ -22,9 +23,10 @@ def utf8_length(text: str) -> int:
 
 
 def splits_word(text: str, at: int) -> bool:
-    """Whether a cut before `at` parts a word of ASCII letters and digits, or a sign."""
-    pair = text[at - 1 : at + 1]
-    return (pair.isascii() and pair.isalnum()) or splits_sign(text, at)
+    """Whether a cut before `at` parts a word of ASCII letters and digits, a name from its `@` or `#`, or a sign."""
+    before, behind = text[at - 1 : at], text[at : at + 1]
+    word = behind.isascii() and behind.isalnum() and before.isascii() and (before.isalnum() or before in "@#")
+    return word or splits_sign(text, at)
 
 
 def splits_sign(text: str, at: int) -> bool:
@@ -33,6 +35,8 @@ def splits_sign(text: str, at: int) -> bool:
     if not behind:
         return False
     if before in "\\\u200d" or _joins(behind):
+        return True
+    if before > "\u0900" and unicodedata.combining(before) == _VIRAMA and behind.isalpha():
         return True
     if _is_flag_half(behind):
         return _flag_halves_before(text, at) % 2 == 1

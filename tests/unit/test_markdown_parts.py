@@ -1,10 +1,7 @@
 """What holds for the parts of every text, hostile ones included."""
 
 import re
-import sys
 import unicodedata
-from collections.abc import Callable
-from types import FrameType
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +9,7 @@ from hypothesis import strategies as st
 
 from bot.markdown import settled
 from bot.platform import utf16_length
+from tests.calls_made import calls_made
 from tests.markdown_texts import ANY_TEXT, FENCES, PLAIN, Length, cut, ends_inside_a_fence, texts, words
 
 
@@ -167,23 +165,6 @@ def test_hostile_text_is_read_in_slices_and_in_few_steps(unit: str) -> None:
     assert len(found) < 200
     assert steps.calls <= 20 * len(found)
     assert steps.longest <= 3000
-
-
-def calls_made(work: Callable[[], object]) -> int:
-    """How many calls some work makes: a measure that does not depend on the machine."""
-    count = 0
-
-    def profile(_frame: FrameType, event: str, _what: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 @pytest.mark.parametrize("unit", HOSTILE)

@@ -1,4 +1,4 @@
-"""Where fences, indented code, tables and underlined headings stand among the lines of a text. Pure.
+"""Where fences, indented code, tables, formulas and underlined headings stand among the lines of a text. Pure.
 
 Looser than CommonMark where a cut may have taken what stood before: any fence counts, however far it is indented.
 """
@@ -7,10 +7,15 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from adapters.discord.text.latex import formula_end
+from adapters.discord.text.length import indent
 from adapters.discord.text.tables import is_delimiter, is_row
 
 FENCE = re.compile(r"(?P<lead>(?:[ \t>]|(?:[-+*]|\d{1,9}[.)])[ \t])*+)(?P<run>`{3,}|~{3,})(?P<info>.*)")
 """A line that may open or close a fence."""
+
+QUOTE = re.compile(r"(?:[ \t]{0,3}>)+[ \t]?")
+"""The beginning of a line in a quote."""
 
 _ITEM = re.compile(r"[ \t]*(?:[-+*]|\d{1,9}[.)])[ \t]+")
 _UNDERLINE = re.compile(r" {0,3}(?:={3,}|-{3,})\s*")
@@ -20,7 +25,7 @@ _NO_PARAGRAPH = re.compile(r"[ \t]{4}|\s*(?:$|[-+*>|#]|\d{1,9}[.)]\s|_[ \t]*_)")
 class Block(NamedTuple):
     """Some lines and what they are; `line` is a single one that is nothing else."""
 
-    kind: Literal["fence", "code", "table", "heading", "line"]
+    kind: Literal["fence", "code", "table", "formula", "heading", "line"]
     lines: Sequence[str]
 
 
@@ -35,6 +40,8 @@ def blocks(lines: Sequence[str]) -> Iterator[Block]:
             yield Block("code", lines[at:end])
         elif (end := _table_end(lines, at)) > at:
             yield Block("table", lines[at:end])
+        elif (end := formula_end(lines, at)) > at:
+            yield Block("formula", lines[at:end])
         elif _is_underlined(lines, at):
             end = at + 2
             yield Block("heading", lines[at:end])
@@ -44,17 +51,18 @@ def blocks(lines: Sequence[str]) -> Iterator[Block]:
         at = end
 
 
-def indent(line: str) -> int:
-    """The column at which a line's text begins."""
-    return len(line[: len(line) - len(line.lstrip(" \t"))].expandtabs(4))
-
-
 def closes(opening: re.Match[str], line: str) -> bool:
     """Whether a line ends the fence that was opened so."""
     closing = FENCE.fullmatch(line)
     if not closing or closing["info"].strip() or closing["lead"].strip(" \t>"):
         return False
     return closing["run"].startswith(opening["run"]) and closing["lead"].count(">") == opening["lead"].count(">")
+
+
+def unquoted(line: str) -> str:
+    """A line without the marks of the quotes that it is in."""
+    quote = QUOTE.match(line)
+    return line[quote.end() :] if quote else line
 
 
 def _margin(lines: Sequence[str], at: int, before: int) -> int:
@@ -95,13 +103,34 @@ def _code_end(lines: Sequence[str], start: int, *, margin: int) -> int:
 
 def _table_end(lines: Sequence[str], start: int) -> int:
     """Behind the last row of the table at `start`. A cut may have taken the head: two rows are one too."""
-    headed = start + 1 < len(lines) and "|" in lines[start] and is_delimiter(lines[start + 1])
-    if not headed and not (is_row(lines[start]) and start + 1 < len(lines) and is_row(lines[start + 1])):
+    if start + 1 >= len(lines) or "|" not in lines[start]:
+        return start
+    quote = QUOTE.match(lines[start])
+    if quote is None:
+        return _rows_end(lines, start)
+    if not _rows_end([unquoted(line) for line in lines[start : start + 2]], 0):
+        return start
+    end = start
+    while end < len(lines) and _depth(lines[end]) == _depth(lines[start]):
+        end += 1
+    return start + _rows_end([unquoted(line) for line in lines[start:end]], 0)
+
+
+def _rows_end(lines: Sequence[str], start: int) -> int:
+    if start + 1 >= len(lines):
+        return start
+    headed = is_delimiter(lines[start + 1])
+    if is_delimiter(lines[start]) if headed else not (is_row(lines[start]) and is_row(lines[start + 1])):
         return start
     end = start + 2
     while end < len(lines) and (is_row(lines[end]) or (headed and "|" in lines[end])):
         end += 1
-    return start if all(map(is_delimiter, lines[start:end])) else end
+    return end
+
+
+def _depth(line: str) -> int:
+    quote = QUOTE.match(line)
+    return quote[0].count(">") if quote else 0
 
 
 def _is_underlined(lines: Sequence[str], at: int) -> bool:

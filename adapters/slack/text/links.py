@@ -7,9 +7,7 @@ odd Markdown is not known, so what is not plainly a link is made plain text.
 
 import re
 
-from bot.markdown import TARGET, TARGET_MAX, ticks_of
-
-ELSEWHERE = "another address"
+from bot.markdown import TARGET, TARGET_MAX, host_of, host_told, ticks_of
 
 # The signs of a link, the longest reading first. A place that is not plainly a link must not become one.
 _LINK = re.compile(
@@ -22,14 +20,6 @@ TAG = re.compile(
     r"<(?=/?(?:img|image|picture|source|video|audio|iframe|object|embed|svg|input)|a(?![\w>-]))", re.IGNORECASE
 )
 """What HTML would fetch, or link under a label."""
-
-# An address whose host is beyond doubt: no user, no escape, no entity, no other alphabet.
-_WEB = re.compile(r"\s*https?://([a-z0-9](?:[a-z0-9.-]{0,58}[a-z0-9])?)\.?(?::\d*)?(?:[/?#]|\Z)", re.IGNORECASE)
-_NEAR = re.compile(r"\s*(?:(?:mailto|tel):|(?![a-z][a-z0-9+.-]*:|//)[^&\\:/?#]*(?:[/?#]|\Z))", re.IGNORECASE)
-# What a reader takes for an address. Other dotted words (asyncio.timeout, README.md) name things, not hosts.
-_CLAIM = re.compile(
-    r"(?:https?://|www\.)([\w.-]+)|\b((?:[\w-]+\.)+(?:ai|app|biz|co|com|dev|edu|gov|info|io|net|org))\b", re.IGNORECASE
-)
 
 
 def shown(line: str) -> str:
@@ -45,19 +35,6 @@ def shown(line: str) -> str:
 def defused(line: str) -> str:
     """A line that is code to us and perhaps text to Slack: nothing in it acts, and it reads as it was."""
     return TAG.sub("&lt;", _DEFINITION.sub(r"\1 :", _NO_LINK.sub(lambda sign: _unlinked(sign[0]), line)))
-
-
-def host_of(url: str) -> str | None:
-    """The host of a web address; "" for an address without one (a path, an anchor, mail); None where it is unclear."""
-    web = _WEB.match(url)
-    if web:
-        return web[1].lower()
-    return "" if _NEAR.match(url) else None
-
-
-def longest_end(url: str) -> str:
-    """The most that is added to the label of a link to this address."""
-    return f" ({host_of(url) or ELSEWHERE})"
 
 
 def _masked(line: str) -> tuple[str, list[str], bool]:
@@ -100,26 +77,12 @@ class _Links:
         return f"[{found['label']}{self._end(found['label'], url)}]({url if angled is None else f'<{url}>'})"
 
     def _end(self, label: str, url: str) -> str:
-        host = host_of(url)
-        claims = [(claim[1] or claim[2]).lower().strip(".") for claim in _CLAIM.finditer(label)]
-        if not host:
-            near = host == "" and (not claims or label in url)
-            return "" if near else f" ({ELSEWHERE})"
-        told, self._told = self._told, host if self._once else ""
-        if all(_same(claim, host) for claim in claims) and (claims or told == host or _names(label, host)):
-            return ""
-        return f" ({host})"
+        end, host = host_told(label, url, told=self._told), host_of(url)
+        if host:
+            self._told = host if self._once else ""
+        return end
 
 
 def _unlinked(sign: str) -> str:
     """An image's mark dropped, a label parted from what looks like its target."""
     return sign.lstrip("!").replace("](", "] (")
-
-
-def _same(one: str, other: str) -> bool:
-    return one.removeprefix("www.") == other.removeprefix("www.")
-
-
-def _names(label: str, host: str) -> bool:
-    bare = re.escape(host.removeprefix("www."))
-    return re.search(rf"(?<![\w.@-])(?:www\.)?{bare}(?![\w-]|\.\w)", label.lower()) is not None

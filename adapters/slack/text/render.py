@@ -11,9 +11,9 @@ what a growing text was rendered to is the beginning of what it will be rendered
 import re
 from collections.abc import Callable
 
-from adapters.slack.text.links import ELSEWHERE, TAG, defused, host_of, longest_end, shown
+from adapters.slack.text.links import TAG, defused, shown
 from adapters.slack.text.tables import as_code, extra_length, is_wide
-from bot.markdown import TARGET, UNSEEN, Block, blocks, utf8_length
+from bot.markdown import ELSEWHERE, TARGET, UNSEEN, Block, blocks, host_of, longest_told, utf8_length
 from bot.platform import utf16_length
 
 _NUL = "\ufffd"  # what CommonMark (2.3) takes it for; while a line is read it stands for code here
@@ -63,7 +63,7 @@ def _bound(text: str, units: Callable[[str], int]) -> int:
         size += sum(len(_told(found)) - len(found[0]) for found in _PIPED.finditer(text))
     if "]" in text:
         size += text.count("](") + text.count("]:")
-        size += sum(len(longest_end(found["plain"] or found["angled"])) for found in _TARGET.finditer(text))
+        size += sum(len(longest_told(found["plain"] or found["angled"])) for found in _TARGET.finditer(text))
     return size
 
 
