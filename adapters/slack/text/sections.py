@@ -7,7 +7,6 @@ What has no counterpart there (tables, nested emphasis) stays as it was written.
 import re
 from typing import Any, Final
 
-from adapters.slack.text.links import ELSEWHERE, host_of
 from adapters.slack.text.render import length, rendered
 from bot import markdown
 
@@ -72,7 +71,7 @@ def _linked(found: re.Match[str]) -> str:
     label, url = found["label"], found["url"]
     if label is None:
         return found[0]
-    host = host_of(url) or ELSEWHERE
+    host = markdown.host_of(url) or markdown.ELSEWHERE
     named = re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", label, re.IGNORECASE)
     return f"<{url}|{label}>" if named else f"<{url}|{label} ({host})>"
 
