@@ -100,7 +100,8 @@ async def _world(plan: Plan, *, folder: Path) -> AsyncGenerator[_World]:
         )
         scale = plan.error_rate / 0.1
         chaos = {method: {fault: chance * scale for fault, chance in one.items()} for method, one in faults.items()}
-        slack = await stack.enter_async_context(FakeSlack(rates=False, chaos=chaos, seed=plan.seed))
+        # Slack goes on for six minutes; a busy machine takes longer than four tries in 12 s to start a process.
+        slack = await stack.enter_async_context(FakeSlack(rates=False, chaos=chaos, seed=plan.seed, resends=40))
         discord = await stack.enter_async_context(FakeDiscord(seed=plan.seed, limits=False))
         discord.mishaps = {"reset_after": 0.03, "reset": 0.02, 500: 0.02, 503: 0.01, 429: 0.02}
         discord.mishaps = {fault: chance * scale for fault, chance in discord.mishaps.items()}

@@ -83,14 +83,13 @@ async def test_the_documented_answer_at_6000_characters_arrives_whole(
 def _core(text: str, name: Name) -> str:
     """Letters and digits of all scripts, in order: what no rendering may lose. Fences' languages are repeated.
 
-    Slack gets the host behind a link's label. Discord knows no fence within a fence: there a look-alike stands for
+    A link's label is followed by the host. Discord knows no fence within a fence: there a look-alike stands for
     the inner one's backticks.
     """
     plain = re.sub(r"(?m)^\s*(`{3,}|~{3,})\w*$", "", text)
     if name == "discord":
         plain = re.sub(r"(?m)^[|\s:-]+$", "", plain)
-    if name == "slack":
-        plain = re.sub(r" \([a-z0-9.-]+\)(?=\]\()", "", plain)
+    plain = re.sub(r" \([a-z0-9.-]+\)(?=\]\()", "", plain)
     return "".join(re.findall(r"\w", plain)).replace("_", "").replace("\u02cb", "")
 
 
