@@ -61,7 +61,7 @@ class _Line:
             span = line[ticks.start : ticks.end]
             if ticks.code:
                 self._code.append(_code(span))
-            pieces += [line[at : ticks.start], "\0" if ticks.code else "\\`" * len(span)]
+            pieces += [line[at : ticks.start], "\0" if ticks.code else _stray(span)]
             at = ticks.end
         return "".join([*pieces, line[at:]])
 
@@ -82,10 +82,16 @@ class _Line:
         return "\\|" * len(found[0]) if found["bars"] else found[0]
 
 
+def _stray(ticks: str) -> str:
+    """Backticks that belong to nothing; a long run gets look-alikes, which take no more room than it."""
+    return "\\`" * len(ticks) if len(ticks) < 3 else "ˋ" * len(ticks)
+
+
 def _code(span: str) -> str:
     """Code within a line; Discord takes three backticks for a fence wherever they stand."""
     if not span.startswith("```"):
-        return span
+        run = len(span) - len(span.lstrip("`"))
+        return span[:run] + span[run:-run].replace("```", "ˋˋˋ") + span[-run:]
     return f"``{span.strip('`').replace('``', 'ˋˋ')}``"
 
 

@@ -24,6 +24,7 @@ FORMULA_EXTRA = len("```tex\n")
 
 # `>a` gets the space that makes it a quote, `-# a` the backslash that keeps it from being small print.
 _BARE_QUOTE = re.compile(r"(?m)^[ \t]*+>(?! )")
+_RUN = re.compile("```+")
 _SMALL_PRINT = re.compile(r"(?m)^[ \t>]*+-#")
 
 
@@ -31,13 +32,14 @@ def length(text: str) -> int:
     """A bound for the rendered length in UTF-16 units that never shrinks when text is appended.
 
     A line with a bar can grow (a table is aligned or made a list, bars are escaped): it counts twice plus `ROW_EXTRA`,
-    and what needs more than that is not aligned. A link gets its host; backticks may be escaped.
+    and what needs more than that is not aligned. A link gets its host; one or two backticks may be escaped.
     """
     lines = text.split("\n")
-    total = utf16_length(text) + text.count("`") + links_growth(text)
+    total = utf16_length(text) + links_growth(text)
+    total += text.count("`") - sum(len(run) for run in _RUN.findall(text))
     total += sum(1 for _ in _BARE_QUOTE.finditer(text)) + sum(1 for _ in _SMALL_PRINT.finditer(text))
     total += (text.count("$$") + text.count("\\[") + text.count("\\]")) * FORMULA_EXTRA
-    total += (text.count("```") + text.count("~~~")) * FENCE_EXTRA
+    total += sum(FENCE_EXTRA for line in lines if "```" in line or "~~~" in line)
     total += sum(utf16_length(line) + ROW_EXTRA for line in lines if "|" in line)
     return total + sum(CODE_EXTRA for before, line in pairwise(lines) if indent(line) >= 4 and not before.strip())
 

@@ -45,7 +45,7 @@ def render(text: str) -> str:
     if length(linked) > length(text):  # one target in many links
         linked = text
     rendered = "\n".join(line for block in blocks(linked.split("\n")) for line in _rendered(block))
-    return rendered if rendered.strip() else text.replace("`", "\\`")
+    return rendered if rendered.strip() else text.replace("`", "ˋ")
 
 
 def _rendered(block: Block) -> Iterator[str]:
