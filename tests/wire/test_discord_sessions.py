@@ -191,3 +191,17 @@ async def test_two_bots_on_one_store_have_nothing_to_do_with_each_other(redis: R
         others = Heard()
         async with process(ours, redis, heard) as one, process(theirs, redis, others) as two:
             await ours.until(lambda: one.live and two.live)
+
+
+async def test_a_stop_that_comes_together_with_a_new_session_is_not_overheard(
+    fake: FakeDiscord, redis: Redis, heard: Heard
+) -> None:
+    async with process(fake, redis, heard) as one:
+        await fake.until(lambda: one.live)
+        shards = one.platform._gateway._shards  # pyright: ignore[reportPrivateUsage] -- the moment cannot be had otherwise
+        assert shards
+        shards._news.set()  # pyright: ignore[reportPrivateUsage]
+        one.listening.cancel()
+        done, _ = await asyncio.wait([one.listening], timeout=20)
+        one.listening.cancel()
+    assert done

@@ -237,8 +237,10 @@ class Shards:
     async def _save_often(self) -> None:
         """Save what has changed every few seconds, and a new session at once."""
         while True:
+            # Not wait_for: on Python 3.11 it swallows a cancellation that comes together with the news.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), self._paces.save_every_s)
+                async with asyncio.timeout(self._paces.save_every_s):
+                    await self._news.wait()
             self._news.clear()
             try:
                 await self._save()
