@@ -19,12 +19,14 @@ from adapters.discord.answers.pace import Pace
 from adapters.discord.answers.places import MESSAGE, channel_of
 from adapters.discord.answers.posting import Posting
 from adapters.discord.answers.private import FOLLOW_UPS_MAX, Private
-from adapters.discord.api.client import CONTENT_FLAGS, Client, Payload
+from adapters.discord.answers.typing import Typing
+from adapters.discord.api.client import CONTENT_FLAGS, Client
 from adapters.discord.api.rest import Rest
 from adapters.discord.api.webhooks import Webhooks
 from adapters.discord.app.syncing import sync
 from adapters.discord.gateway.connection import FRAME_MAX_S, WITHOUT_CONTENT, Handle
 from adapters.discord.gateway.gateway import PACES, Gateway
+from adapters.discord.gateway.handling import at_once, until_done, walled
 from adapters.discord.gateway.progress import Hold
 from adapters.discord.gateway.shards import Paces, Plan
 from adapters.discord.gateway.talked import Talk
@@ -32,7 +34,7 @@ from adapters.discord.incoming.access import Access
 from adapters.discord.incoming.directory import Directory
 from adapters.discord.incoming.endpoint import PATH, Endpoint
 from adapters.discord.incoming.entrance import Entrance
-from adapters.discord.incoming.hearing import Done, Hearing, Rules
+from adapters.discord.incoming.hearing import Hearing, Rules
 from adapters.discord.incoming.intake import WAITING_MAX, Intake
 from adapters.discord.incoming.interactions import STEP_S, Interactions
 from adapters.discord.incoming.lines import Lines
@@ -40,19 +42,16 @@ from adapters.discord.incoming.lookup import Lookup
 from adapters.discord.incoming.marks import Marks
 from adapters.discord.incoming.opening import Opening
 from adapters.discord.incoming.reading import Reading
+from adapters.discord.payloads.fields import Payload
 from adapters.discord.payloads.guild import Around
 from adapters.discord.settings import DiscordSettings
 from adapters.discord.text.render import LIMITS, render
-from bot.errors import ConfigError, Gone, PlatformError, Unreachable
+from bot.errors import ConfigError, Gone, Unreachable
 from bot.events import Mention, Message
 from bot.platform import Limits, Stage, Submit
 from bot.services import Services
 
 log = logging.getLogger(__name__)
-
-TYPING = "/channels/{channel_id}/typing"
-TYPING_MAX_S = 4.0
-"""A typing call that hangs must not arrive after the answer; it shows for 10 s (Trigger Typing Indicator)."""
 
 DRAIN_MAX_S = 3.0
 """How long a stopping listener waits for what it has received to be taken; the next one is sent the rest again."""
@@ -81,9 +80,9 @@ class DiscordPlatform:
         self._services: Services | None = None
         self._submit: Submit | None = None
         self._intake = Intake(waiting_max=waiting_max, pause=pause, chance=chance)
-        self._typing: dict[str, asyncio.Task[None]] = {}
         self._client = Client(settings.discord_api_url, heartbeat_timeout_s=2 * frame_max_s)
         self._rest = Rest(self._client)
+        self._typing = Typing(self._rest)
         self._pace = Pace()
         archived = Archived(self._rest, services=lambda: self._services)
         own_id = lambda: self._directory.own_id  # noqa: E731 -- it is known only once the platform is open
@@ -175,7 +174,7 @@ class DiscordPlatform:
         if not granted:
             log.info("message_content_missing", extra={"without_it": WITHOUT_CONTENT})
         self._gateway.open(
-            application_id=str(application["id"]),
+            application_id=self._application_id,
             shared=self._services.shared if self._services else None,
             drain=partial(self._intake.drain, limit_s=self._drain_max_s),
         )
@@ -237,20 +236,12 @@ class DiscordPlatform:
         """
         if mention.private:  # the deferred response says that the bot is thinking, to the one person whom it concerns
             return
-        running = self._typing.pop(mention.message_id, None)
-        if running is not None:
-            running.cancel()
-        if not on:
-            if self._services and not self._client.wants_content:
-                await self._lines.hint(mention)
+        if on:
+            await self._typing.show(mention)
             return
-        task = self._typing[mention.message_id] = asyncio.create_task(self._type(mention))
-        try:
-            await asyncio.wait((task,))
-        finally:
-            task.cancel()
-            if self._typing.get(mention.message_id) is task:
-                del self._typing[mention.message_id]
+        self._typing.stop(mention)
+        if self._services and not self._client.wants_content:
+            await self._lines.hint(mention)
 
     async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
         """What was said before: the thread or direct message, or the replies that lead up to the mention.
@@ -261,17 +252,9 @@ class DiscordPlatform:
 
     async def aclose(self) -> None:
         """Free sockets and sessions."""
-        for task in self._typing.values():
-            task.cancel()
+        self._typing.close()
         await self._webhooks.aclose()
         await self._client.close()
-
-    async def _type(self, mention: Mention) -> None:
-        try:
-            async with asyncio.timeout(TYPING_MAX_S):
-                await self._rest.signal(TYPING, need="spare", channel_id=channel_of(mention))
-        except (PlatformError, TimeoutError) as error:
-            log.debug("typing_failed", extra={"event_id": mention.event_id, "error": type(error).__name__})
 
     def _heard(self, now: Callable[[], float]) -> Hearing:
         settings = self._settings
@@ -291,16 +274,16 @@ class DiscordPlatform:
         )
 
     def _handlers(self) -> dict[str, Handle]:
-        handlers: dict[str, Handle] = {event: _at_once(handle) for event, handle in self._directory.handlers().items()}
+        handlers: dict[str, Handle] = {event: at_once(handle) for event, handle in self._directory.handlers().items()}
         hearing = self._hearing
         handlers |= {
-            "MESSAGE_CREATE": _until_done(hearing.created),
-            "MESSAGE_UPDATE": _until_done(hearing.updated),
-            "MESSAGE_DELETE": _until_done(hearing.deleted),
-            "MESSAGE_DELETE_BULK": _until_done(hearing.deleted),
+            "MESSAGE_CREATE": until_done(hearing.created),
+            "MESSAGE_UPDATE": until_done(hearing.updated),
+            "MESSAGE_DELETE": until_done(hearing.deleted),
+            "MESSAGE_DELETE_BULK": until_done(hearing.deleted),
             "INTERACTION_CREATE": self._interaction,
         }
-        return {event: _walled(event, handle) for event, handle in handlers.items()}
+        return {event: walled(event, handle) for event, handle in handlers.items()}
 
     def _around(self, guild_id: str | None) -> Around:
         return Around(own_id=self._directory.own_id, guild=self._directory.guild(guild_id))
@@ -324,33 +307,3 @@ class DiscordPlatform:
     async def _sync(self) -> None:
         if self._services is not None:
             await sync(self._rest, self._services.shared, self._application_id)
-
-
-def _at_once(handle: Callable[[Payload], None]) -> Handle:
-    """A handler whose event is through when it returns."""
-
-    def handled(data: Payload, _: Hold) -> None:
-        handle(data)
-
-    return handled
-
-
-def _until_done(handle: Callable[[Payload, Done], None]) -> Handle:
-    """A handler whose event is through when it says so."""
-
-    def handled(data: Payload, hold: Hold) -> None:
-        handle(data, hold())
-
-    return handled
-
-
-def _walled(event: str, handle: Handle) -> Handle:
-    """A handler that cannot take the connection down with it."""
-
-    def walled(data: Payload, hold: Hold) -> None:
-        try:
-            handle(data, hold)
-        except Exception as error:  # noqa: BLE001 -- wall: one odd event must not end the connection
-            log.error("event_not_understood", extra={"type": event, "error": type(error).__name__})
-
-    return walled

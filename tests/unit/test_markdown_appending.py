@@ -1,14 +1,11 @@
 """How much of a growing text can be shown for good."""
 
-import sys
-from collections.abc import Callable
-from types import FrameType
-
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.markdown import appendable
+from tests.calls_made import calls_made
 from tests.markdown_texts import APPENDED, words
 
 LONG = words(20) + " "  # long enough that what follows is known to be no row and no other block
@@ -104,23 +101,6 @@ def test_a_long_line_of_words_is_shown_while_it_is_written(pieces: list[str]) ->
 def test_a_stray_mark_holds_a_line_up_only_so_long(stray: str) -> None:
     text = LONG + stray + words(600)
     assert len(text) - len(appendable(text)) <= 100
-
-
-def calls_made(work: Callable[[], object]) -> int:
-    """How many calls some work makes: a measure that does not depend on the machine."""
-    count = 0
-
-    def profile(_frame: FrameType, event: str, _what: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Stop stands under an answer while it grows; Regenerate and the thumbs under its end; nothing else anywhere."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,21 +15,8 @@ from bot.events import Author, Mention, Place
 from bot.platform import Stage
 from tests.discord_asking import asked, bodies, buttons, shown
 from tests.fakes.discord import FakeDiscord, Payload
-from tests.fakes.discord_bot import writing
 
 LAST = ["Regenerate", "👍", "👎"]
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as running:
-        yield running
-
-
-@pytest.fixture
-async def platform(fake: FakeDiscord) -> AsyncIterator[DiscordPlatform]:
-    async with writing(fake) as opened:
-        yield opened
 
 
 async def test_the_core_writes_again_when_only_the_stage_changes(fake: FakeDiscord, platform: DiscordPlatform) -> None:

@@ -1,7 +1,5 @@
 """Edits and deletions on Discord: from the fake through the gateway up to `submit`."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from redis.asyncio import Redis
 
@@ -10,12 +8,6 @@ from tests.discord_listening import Inbox, listening, places_forgotten
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.services import FakeServices
 from tests.until import until
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as running:
-        yield running
 
 
 @pytest.fixture

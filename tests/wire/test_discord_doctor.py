@@ -1,7 +1,5 @@
 """What `doctor` finds, asked of a working fake."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from adapters.discord.app.doctor import application_id, check
@@ -9,12 +7,6 @@ from adapters.discord.settings import DiscordSettings
 from bot.errors import ConfigError
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_bot import settings
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as running:
-        yield running
 
 
 async def test_a_good_set_up_is_all_ok_and_shows_the_invite_link(fake: FakeDiscord) -> None:

@@ -1,7 +1,5 @@
 """Who may speak to the bot on Discord, where it listens unasked, and how a direct message begins anew."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from redis.asyncio import Redis
 
@@ -14,12 +12,6 @@ from tests.discord_listening import Inbox, listening
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.services import FakeServices
 from tests.until import until
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as running:
-        yield running
 
 
 @pytest.fixture

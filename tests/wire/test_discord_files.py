@@ -1,6 +1,5 @@
 """An answer that is too long for messages ends in one Markdown file with all of it, whatever happens on the way."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -15,23 +14,10 @@ from bot.platform import Uploads
 from tests.discord_asking import asked, bodies, buttons, shown
 from tests.fakes.completions import Text
 from tests.fakes.discord import FakeDiscord, Fault, Payload
-from tests.fakes.discord_bot import writing
 from tests.running import always, running, services
 from tests.until import until
 
 TEXT = "# All of it\n\nGrüße, 世界 🌍 and <@1> @everyone\n"
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as running:
-        yield running
-
-
-@pytest.fixture
-async def platform(fake: FakeDiscord) -> AsyncIterator[DiscordPlatform]:
-    async with writing(fake) as opened:
-        yield opened
 
 
 def files(fake: FakeDiscord) -> list[Payload]:

@@ -1,7 +1,6 @@
 """What cannot be taken yet stays with Discord: nothing is dropped, no live connection is taken for a dead one."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -11,12 +10,6 @@ from bot.events import Mention
 from tests.discord_processes import Once
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_bot import hearing
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as running:
-        yield running
 
 
 class Gated(Once):

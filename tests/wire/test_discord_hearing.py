@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 
 import discord.gateway
 import discord.http
@@ -15,12 +14,6 @@ from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord.gateway import MESSAGE_CONTENT
 from tests.fakes.discord_bot import Heard, hearing, settings, writing
 from tests.mentions import only_mentions
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as running:
-        yield running
 
 
 @pytest.fixture

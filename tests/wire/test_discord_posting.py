@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -16,18 +15,6 @@ from bot.platform import Platform
 from tests.discord_asking import asked, bodies, shown
 from tests.fakes.discord import FakeDiscord, Fault
 from tests.fakes.discord_bot import writing
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as running:
-        yield running
-
-
-@pytest.fixture
-async def platform(fake: FakeDiscord) -> AsyncIterator[DiscordPlatform]:
-    async with writing(fake) as opened:
-        yield opened
 
 
 async def test_the_adapter_is_a_platform(fake: FakeDiscord, platform: DiscordPlatform) -> None:

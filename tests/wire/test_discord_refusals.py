@@ -1,7 +1,5 @@
 """What Discord refuses: each ends in one whole answer or one honest line, and is not asked for again and again."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from redis.asyncio import Redis
 
@@ -10,22 +8,10 @@ from bot.errors import Busy, Forbidden, Gone, Rejected, Unreachable
 from tests.discord_asking import asked, buttons, shown
 from tests.fakes.completions import Text
 from tests.fakes.discord import FakeDiscord
-from tests.fakes.discord_bot import Heard, hearing, writing
+from tests.fakes.discord_bot import Heard, hearing
 from tests.fakes.services import FakeServices
 from tests.running import always, running, services
 from tests.until import until
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as running:
-        yield running
-
-
-@pytest.fixture
-async def platform(fake: FakeDiscord) -> AsyncIterator[DiscordPlatform]:
-    async with writing(fake) as opened:
-        yield opened
 
 
 def calls(fake: FakeDiscord, method: str = "", path: str = "/channels/") -> int:

@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
@@ -15,12 +14,6 @@ from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_bot import writing
 from tests.fakes.services import FakeServices
 from tests.until import until
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """Which of the bot's own messages an earlier try of a post has made, where the nonce can no longer tell. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any
 
-Payload = Mapping[str, Any]
+from adapters.discord.payloads.fields import Payload
 
 
 def earlier(

@@ -15,8 +15,9 @@ from typing import Any, Final, cast
 from adapters.discord.answers.archived import Archived
 from adapters.discord.answers.insisting import insist
 from adapters.discord.answers.nonces import NONCE_WINDOW_S, nonce
-from adapters.discord.answers.places import MESSAGE, MESSAGES, Payload, channel_of, own_after
+from adapters.discord.answers.places import MESSAGE, MESSAGES, channel_of, own_after
 from adapters.discord.api.rest import Attachment, Rest
+from adapters.discord.payloads.fields import Payload
 from bot.errors import Forbidden, Gone, Rejected
 from bot.events import Mention
 

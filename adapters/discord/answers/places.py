@@ -1,14 +1,12 @@
 """Where an answer stands: the routes of its messages, and what was written there before."""
 
-from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from adapters.discord.api.lines import Need
 from adapters.discord.api.rest import Rest
+from adapters.discord.payloads.fields import Payload
 from bot.errors import Gone
 from bot.events import Mention
-
-Payload = Mapping[str, Any]
 
 MESSAGES: Final = "/channels/{channel_id}/messages"
 MESSAGE: Final = "/channels/{channel_id}/messages/{message_id}"

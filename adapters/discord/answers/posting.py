@@ -14,9 +14,10 @@ from adapters.discord.answers.earlier import earlier
 from adapters.discord.answers.insisting import asked_s, insist
 from adapters.discord.answers.nonces import NONCE_WINDOW_S, nonce
 from adapters.discord.answers.pace import Pace
-from adapters.discord.answers.places import MESSAGE, MESSAGES, Payload, channel_of, own_after
+from adapters.discord.answers.places import MESSAGE, MESSAGES, channel_of, own_after
 from adapters.discord.api.lines import Need
 from adapters.discord.api.rest import Rest, code_of
+from adapters.discord.payloads.fields import Payload
 from bot.errors import Ambiguous, Busy, Forbidden, Gone, PlatformError, RateLimited, Rejected, Unreachable
 from bot.events import Mention
 from bot.platform import Stage

@@ -19,9 +19,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import HTTPClient, Route
 
 from adapters.discord.api.second import Second
-
-Payload = Mapping[str, Any]
-"""A JSON object as Discord sent it. Its fields are read where `parse` and `directory` name them."""
+from adapters.discord.payloads.fields import Payload
 
 Dispatch = Callable[[str, Payload], None]
 """Takes every event of one connection, by its name. It must neither block nor raise."""

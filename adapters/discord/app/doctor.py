@@ -1,7 +1,6 @@
 """Checks a Discord set-up before it is relied on: the token, the intents, the invite link, the connections left."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import discord
 
@@ -10,11 +9,10 @@ from adapters.discord.api.rest import Rest, ours
 from adapters.discord.app.invite import invite
 from adapters.discord.gateway.connection import WITHOUT_CONTENT
 from adapters.discord.gateway.starts import IDENTIFY_LOW
+from adapters.discord.payloads.fields import Payload
 from adapters.discord.settings import DiscordSettings
 from bot.errors import ConfigError, PlatformError
 from bot.platform import Finding
-
-Payload = Mapping[str, Any]
 
 
 async def check(settings: DiscordSettings) -> list[Finding]:

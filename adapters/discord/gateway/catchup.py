@@ -15,12 +15,12 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from adapters.discord.api.client import Payload
 from adapters.discord.api.rest import Rest
 from adapters.discord.gateway.connection import Handle, Room
 from adapters.discord.gateway.progress import Done
 from adapters.discord.gateway.sessions import Shard
 from adapters.discord.gateway.talked import Talked
+from adapters.discord.payloads.fields import Payload
 from adapters.discord.payloads.parse import DISCORD_EPOCH_MS
 from bot.errors import Forbidden, Gone, PlatformError, Rejected
 

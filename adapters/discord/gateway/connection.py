@@ -16,11 +16,12 @@ from typing import Protocol
 import discord
 from discord.gateway import ReconnectWebSocket
 
-from adapters.discord.api.client import Client, Payload, Socket, abandon
+from adapters.discord.api.client import Client, Socket, abandon
 from adapters.discord.gateway.progress import Hold
 from adapters.discord.gateway.sessions import Saved, Shard
 from adapters.discord.gateway.starts import Starts
 from adapters.discord.gateway.succession import Missed, Succession
+from adapters.discord.payloads.fields import Payload
 
 log = logging.getLogger(__name__)
 

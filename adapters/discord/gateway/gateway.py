@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from adapters.discord.api.client import Client, Payload
+from adapters.discord.api.client import Client
 from adapters.discord.api.rest import Rest
 from adapters.discord.gateway.catchup import CatchUp
 from adapters.discord.gateway.connection import FRAME_MAX_S, Handle, Means, Room
@@ -15,6 +15,7 @@ from adapters.discord.gateway.sessions import Sessions
 from adapters.discord.gateway.shards import Paces, Plan, Shards
 from adapters.discord.gateway.starts import Starts
 from adapters.discord.gateway.talked import Talk, Talked
+from adapters.discord.payloads.fields import Payload
 from bot.services import Shared
 
 Pause = Callable[[float], Awaitable[None]]

@@ -5,19 +5,17 @@ never. Ids alone are kept, of the latest places of a shard.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import TypeAdapter
 
 from adapters.discord.gateway.sessions import Shard
+from adapters.discord.payloads.fields import Payload
 from bot.errors import Unreadable
 from bot.services import Shared
 
 log = logging.getLogger(__name__)
-
-Payload = Mapping[str, Any]
 
 THREAD = 11
 """The type of a public thread (developer docs, Channel Types); all kinds of threads are treated alike."""

@@ -5,12 +5,11 @@ of 2,500 servers with 50 channels each stays around 20 MB. Everything also works
 RESUME in a new process: Discord then names no server again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import cast
 
+from adapters.discord.payloads.fields import Payload
 from adapters.discord.payloads.guild import EMPTY, FORUM_TYPES, THREAD_TYPES, Guild
-
-Payload = Mapping[str, Any]
 
 THREADS_MAX = 2_000
 """Threads remembered of one server, the latest. Discord allows 1,000 active ones; archived ones send an event

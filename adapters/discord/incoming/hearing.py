@@ -14,7 +14,7 @@ from typing import Final
 from adapters.discord.incoming import bots
 from adapters.discord.incoming.access import Access
 from adapters.discord.incoming.directory import Directory
-from adapters.discord.incoming.intake import Arrival, Intake
+from adapters.discord.incoming.intake import Arrival, Done, Intake, nothing
 from adapters.discord.incoming.lines import Lines
 from adapters.discord.incoming.lookup import Lookup
 from adapters.discord.incoming.marks import Marks
@@ -28,12 +28,7 @@ from bot.events import Change, Mention, Place
 from bot.platform import Submit
 from bot.services import Command, Services
 
-Done = Callable[[], None]
-
 ANEW_KEPT_S: Final = 86_400.0  # as long as the inbox knows a message again (SEEN_TTL_S)
-
-
-def _nothing() -> None: ...
 
 
 def _forgotten(_: Mention) -> None: ...
@@ -81,7 +76,7 @@ class Hearing:
         self._talked = talked
         self._now = now
 
-    def created(self, payload: Payload, done: Done = _nothing) -> None:
+    def created(self, payload: Payload, done: Done = nothing) -> None:
         """MESSAGE_CREATE. `done` is called once it is through."""
         around = self._around(payload)
         if found := mention(payload, around):
@@ -91,14 +86,14 @@ class Hearing:
             return
         self._put(payload, f"discord:{key(payload, 'id')}", partial(self._message, payload), done)
 
-    def updated(self, payload: Payload, done: Done = _nothing) -> None:
+    def updated(self, payload: Payload, done: Done = nothing) -> None:
         """MESSAGE_UPDATE. `done` is called once it is through."""
         if found := edits(payload, self._around(payload)):
             self._put(payload, found[0].event_id, partial(self._edit, payload), done)
         else:
             done()
 
-    def deleted(self, payload: Payload, done: Done = _nothing) -> None:
+    def deleted(self, payload: Payload, done: Done = nothing) -> None:
         """MESSAGE_DELETE and MESSAGE_DELETE_BULK. `done` is called once it is through."""
         if found := deletions(payload, self._around(payload).guild, at=self._now()):
             self._put(payload, found[0].event_id, partial(self._changes, found), done)

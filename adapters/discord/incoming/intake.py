@@ -28,7 +28,12 @@ the process have begun to read, one each.
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 10.0
 
 
-def _nothing() -> None: ...
+Done = Callable[[], object]
+"""To be called once an event is through, or given up for good."""
+
+
+def nothing() -> None:
+    """For an event of which nothing has to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Arrival:
 
     event_id: str
     take: Callable[[], Awaitable[None]]
-    done: Callable[[], None] = _nothing
+    done: Done = nothing
 
 
 class Intake:

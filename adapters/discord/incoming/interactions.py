@@ -18,6 +18,7 @@ from adapters.discord.api.rest import Rest
 from adapters.discord.api.webhooks import Given, Ref, Webhooks
 from adapters.discord.incoming.commands import Commands
 from adapters.discord.incoming.entrance import FAILED, Entrance
+from adapters.discord.incoming.intake import Done, nothing
 from adapters.discord.incoming.menus import ABOUT, ASK, Menus
 from adapters.discord.incoming.presses import WHY, Presses
 from adapters.discord.payloads.fields import Payload
@@ -50,9 +51,6 @@ RUNNING_MAX: Final = 1_000
 Respond = Callable[[Json], Awaitable[Given]]
 
 
-def _nothing() -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Doing:
     """What is done for an interaction, ending in its first response, and what Discord is told where that takes long.
@@ -83,7 +81,7 @@ class Interactions:
         self._step_s = step_s
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, payload: Payload, done: Callable[[], object] = _nothing) -> None:
+    def begin(self, payload: Payload, done: Done = nothing) -> None:
         """Take an interaction that the gateway brought; `done` is called once it is through, or given up for good."""
         found = interaction(payload)
         if found is None:

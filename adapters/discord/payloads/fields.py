@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 Payload = Mapping[str, Any]
+"""A JSON object as Discord sent it."""
 
 _SNOWFLAKE = re.compile(r"[0-9]{1,20}")  # an unsigned 64-bit number (developer docs, Snowflakes)
 
