@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from adapters.discord.adapter import DiscordPlatform
-from adapters.discord.gateway.shards import Paces
+from adapters.discord.gateway.plan import Paces
 from adapters.discord.settings import DiscordSettings
 from bot.events import Mention
 from tests.fakes.discord import FakeDiscord
@@ -51,6 +51,12 @@ class Process:
     def live(self) -> bool:
         """Whether it holds shards, and all of them are connected."""
         return self.platform.last_heard_s is not None and self.platform.connected
+
+    @property
+    def shards(self) -> list[int]:
+        """Those that it holds and is connected to."""
+        held = self.platform._gateway._shards  # pyright: ignore[reportPrivateUsage] -- nobody else need know them
+        return sorted(one.shard.id for one in held.held if one.connected) if held else []
 
     @property
     def standby(self) -> bool:

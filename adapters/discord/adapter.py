@@ -27,8 +27,8 @@ from adapters.discord.app.syncing import sync
 from adapters.discord.gateway.connection import FRAME_MAX_S, WITHOUT_CONTENT, Handle
 from adapters.discord.gateway.gateway import PACES, Gateway
 from adapters.discord.gateway.handling import at_once, until_done, walled
+from adapters.discord.gateway.plan import Paces, Plan
 from adapters.discord.gateway.progress import Hold
-from adapters.discord.gateway.shards import Paces, Plan
 from adapters.discord.gateway.talked import Talk
 from adapters.discord.incoming.access import Access
 from adapters.discord.incoming.directory import Directory

@@ -62,6 +62,9 @@ async def roll(plan: Plan, *, redis_url: str, folder: Path) -> Outcome:
         env = environment(outside, REDIS_URL=redis_url, SLACK_BOT_TOKEN="", SLACK_APP_TOKEN="", DRAIN_SECONDS="5")
         fleet = [await _start(stack, env, folder) for _ in range(plan.processes)]
         await until(lambda: len(outside.discord.gateway.live) == plan.shards, within_s=STARTED_WITHIN_S)
+        # Discord names direct messages nowhere: without RESUME only those of people who wrote before can be found.
+        before = outside.discord.mention(channels[-1], outside.discord.bob, "are you there?")
+        await until(lambda: before in _answers(outside), within_s=STARTED_WITHIN_S)
         outside.discord.gateway.resumable = not plan.refuse
         asked: list[str] = []
         asking = asyncio.create_task(_ask(outside, plan, channels, asked))
@@ -75,7 +78,7 @@ async def roll(plan: Plan, *, redis_url: str, folder: Path) -> Outcome:
         asking.cancel()
         await asyncio.wait([asking])
         await until(lambda: not set(asked) - _answers(outside).keys(), within_s=ANSWERED_WITHIN_S)
-        return _outcome(plan, outside, asked, rolled)
+        return _outcome(plan, outside, [before, *asked], rolled)
 
 
 async def _start(stack: AsyncExitStack, env: dict[str, str], folder: Path) -> Started:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.discord.gateway.shards import Paces
+from adapters.discord.gateway.plan import Paces
 from bot.events import Mention
 from tests.discord_processes import Once
 from tests.fakes.discord import FakeDiscord

@@ -144,6 +144,53 @@ async def test_a_shard_that_does_not_exist_is_an_error_of_configuration(fake: Fa
         await platform.aclose()
 
 
+async def test_a_bot_that_outgrows_its_shards_takes_more_and_misses_nothing(
+    fake: FakeDiscord, redis: Redis, heard: Once
+) -> None:
+    waits, advised = asyncio.Event(), asyncio.Event()
+
+    async def pause(pause_s: float) -> None:
+        fake.gateway.skipped_s += pause_s
+        if pause_s >= HOPELESS_PAUSE_S:
+            waits.set()
+            await advised.wait()
+        await asyncio.sleep(0)
+
+    async with process(fake, redis, heard, options={"pause": pause}) as one:
+        await fake.until(lambda: one.live)
+        other = 1 - (int(fake.guild) >> 22) % 2
+        channel = fake.add_guild((other, 2))[1]
+        fake.gateway.guilds_max = 1
+        (old,) = fake.gateway.live
+        old.acknowledge(10**6)  # cannot be resumed any more
+        assert old.socket is not None
+        await old.socket.ws.close(code=4000)
+        sent = [fake.mention(channel, fake.ann, "meanwhile"), fake.mention(fake.channel, fake.ann, "here as well")]
+        await fake.until(waits.is_set)  # as long as Discord advises no more
+        fake.gateway.shards = 2
+        advised.set()
+        await fake.until(lambda: one.shards == [0, 1])
+        await fake.until(lambda: len(heard.ids) == 2)
+    assert sorted(heard.ids) == sorted(sent)
+
+
+async def test_another_number_of_shards_after_a_restart_misses_nothing(
+    fake: FakeDiscord, redis: Redis, heard: Once
+) -> None:
+    channels = [fake.add_guild((number, 2))[1] for number in range(2)]
+    async with process(fake, redis, heard) as one:
+        await fake.until(lambda: one.live)
+        (key,) = [fake.mention(channels[1], fake.ann, "hello")]
+        await fake.until(lambda: heard.ids == [key])
+    sent = [key, *(fake.mention(channel, fake.ann, "while nobody is there") for channel in channels)]
+    fake.gateway.shards = 2
+    fake.gateway.skipped_s += 6  # an IDENTIFY every 5 s
+    async with process(fake, redis, heard) as two:
+        await fake.until(lambda: two.shards == [0, 1])
+        await fake.until(lambda: len(heard.ids) == len(sent))
+    assert sorted(heard.ids) == sorted(sent)
+
+
 async def test_two_replicas_of_one_shard_hear_everything_once_through_restarts(
     fake: FakeDiscord, redis: Redis, heard: Once
 ) -> None:

@@ -200,7 +200,7 @@ async def test_a_stop_that_comes_together_with_a_new_session_is_not_overheard(
         await fake.until(lambda: one.live)
         shards = one.platform._gateway._shards  # pyright: ignore[reportPrivateUsage] -- the moment cannot be had otherwise
         assert shards
-        shards._news.set()  # pyright: ignore[reportPrivateUsage]
+        shards._sessions.news.set()  # pyright: ignore[reportPrivateUsage]
         one.listening.cancel()
         done, _ = await asyncio.wait([one.listening], timeout=20)
         one.listening.cancel()

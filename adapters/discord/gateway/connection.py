@@ -44,6 +44,7 @@ HOPELESS_PAUSE_S = 300.0
 """After a close code that only an operator can mend: 288 IDENTIFYs a day stay far below the limit of 1,000."""
 
 CONTENT_REFUSED = 4014
+SHARDING_REQUIRED = 4011
 HOPELESS = frozenset({4004, 4010, 4011, 4012, 4013})
 NEW_SESSION = frozenset({4007, 4009})
 """Closes after which RESUME cannot work: invalid sequence, session timed out."""
@@ -72,7 +73,8 @@ class Room(Protocol):
 class Means:
     """What all connections of a process work with.
 
-    Clocks, pauses and chance are parameters, so that tests are exact.
+    Clocks, pauses and chance are parameters, so that tests are exact. `may_grow` says that the number of shards is
+    Discord's advice, which may be asked for again.
     """
 
     client: Client
@@ -84,6 +86,11 @@ class Means:
     chance: Callable[[], float]
     frame_max_s: float = FRAME_MAX_S
     room_max_s: float = ROOM_MAX_S
+    may_grow: bool = False
+
+
+class Outgrown(Exception):
+    """Discord refuses a session because there are too few shards for the servers that the bot is in."""
 
 
 class _NoRoom(Exception):
@@ -133,7 +140,7 @@ class Connection:
         return self._sessions.saved
 
     async def run(self) -> None:
-        """Receive events until cancelled. Closes so that the session could be resumed."""
+        """Receive events until cancelled. Closes so that the session could be resumed. Raises Outgrown."""
         while True:
             pause_s = await self._once()
             stable = self._lived_s() >= STABLE_S
@@ -252,6 +259,9 @@ class Connection:
             log.error("message_content_refused", extra={"without_it": WITHOUT_CONTENT})
             self._forget()
             return None
+        if code == SHARDING_REQUIRED and self._means.may_grow:
+            self._forget()
+            raise Outgrown
         if code in HOPELESS or code == CONTENT_REFUSED:
             log.error("gateway_refused", extra={"close_code": code, "retry_after_s": HOPELESS_PAUSE_S})
             self._forget()

@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from adapters.discord.api.client import Client
 from adapters.discord.api.rest import Rest
+from adapters.discord.gateway.balance import Balance
 from adapters.discord.gateway.catchup import CatchUp
 from adapters.discord.gateway.connection import FRAME_MAX_S, Handle, Means, Room
+from adapters.discord.gateway.kept import Kept
 from adapters.discord.gateway.leases import Leases
+from adapters.discord.gateway.plan import Paces, Plan
 from adapters.discord.gateway.progress import Hold
 from adapters.discord.gateway.sessions import Sessions
-from adapters.discord.gateway.shards import Paces, Plan, Shards
+from adapters.discord.gateway.shards import Shards
 from adapters.discord.gateway.starts import Starts
 from adapters.discord.gateway.talked import Talk, Talked
 from adapters.discord.payloads.fields import Payload
@@ -65,9 +68,11 @@ class Gateway:
 
     def open(self, *, application_id: str, shared: Shared | None, drain: Callable[[], Awaitable[None]]) -> None:
         """What needs the application's id. `drain` waits until what has arrived is taken, within a limit."""
-        paces, leases = self._paces, None
+        paces, leases, balance = self._paces, None, None
         if shared is not None:
             leases = Leases(shared, application_id=application_id, lease_s=paces.lease_s)
+            if self._plan.ids is None:  # a process that may not have every shard could not take what is given
+                balance = Balance(shared, application_id=application_id, after_s=paces.ask_after_s)
         starts = Starts(
             self._rest,
             shared,
@@ -95,10 +100,18 @@ class Gateway:
             chance=self._chance,
             frame_max_s=self._frame_max_s,
             room_max_s=paces.room_max_s,
+            may_grow=self._plan.count is None,
         )
-        sessions = Sessions(shared, application_id=application_id)
+        sessions = Kept(Sessions(shared, application_id=application_id), talked, paces=paces)
         self._shards = Shards(
-            means, sessions, talked, catch_up, plan=self._plan, leases=leases, drain=drain, paces=paces
+            means,
+            sessions,
+            catch_up,
+            plan=self._plan,
+            leases=leases,
+            balance=balance,
+            drain=drain,
+            paces=paces,
         )
 
     async def run(self) -> None:

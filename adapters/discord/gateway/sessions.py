@@ -65,15 +65,28 @@ class Sessions:
         self._here: dict[Shard, Saved] = {}
 
     async def find(self, shard: Shard) -> Saved | None:
-        """The session last saved for a shard. Raises StoreError."""
+        """The session last saved for a shard, or since when it misses events. Raises StoreError."""
         if self._shared is None:
             return self._here.get(shard)
+        return await self._read(self._shared, shard) or await self._before(self._shared, shard)
+
+    async def _read(self, shared: Shared, shard: Shard) -> Saved | None:
         try:
-            raw = await self._shared.get(self._name(shard), tenant="")
+            raw = await shared.get(self._name(shard), tenant="")
             return None if raw is None else _SAVED.validate_json(raw)
         except (Unreadable, ValueError) as error:  # of another key, or another version of the bot
             log.warning("session_unreadable", extra={"shard": shard.id, "error": type(error).__name__})
             return None
+
+    async def _before(self, shared: Shared, shard: Shard) -> Saved | None:
+        """A session belongs to one count, so none can be resumed: what came after those there were is missed."""
+        found: list[Saved] = []
+        for name in await shared.names(prefix := f"discord:session:{self._application_id}:"):
+            one, _, count = name.removeprefix(prefix).partition(":")
+            if one.isdecimal() and count.isdecimal() and int(count) != shard.count:
+                found += filter(None, [await self._read(shared, Shard(int(one), int(count)))])
+        ends = [one.at if one.missed_since is None else one.missed_since for one in found]
+        return Saved("", 0, "", 0, at=min(ends)) if ends else None
 
     async def save(self, shard: Shard, saved: Saved) -> None:
         """Note how far a session got. Raises StoreError."""

@@ -1,67 +1,31 @@
 """All shards that this process listens to: which, from when until when, and what the next process needs of them.
 
 With Redis each shard is leased: several processes share the shards, and one that finds none free stands by until a
-lease lapses or is given back. Without, the process listens to all that its settings name.
+lease lapses, is given back, or another process has one to spare. Without, the process listens to all that its settings
+name.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
+from adapters.discord.gateway.balance import Balance
 from adapters.discord.gateway.catchup import CatchUp
-from adapters.discord.gateway.connection import ROOM_MAX_S, Connection, Means
-from adapters.discord.gateway.leases import LEASE_S, Leases
-from adapters.discord.gateway.sessions import Saved, Sessions, Shard
-from adapters.discord.gateway.starts import IDENTIFY_EVERY_S
+from adapters.discord.gateway.connection import HOPELESS_PAUSE_S, Connection, Means, Outgrown
+from adapters.discord.gateway.kept import Kept
+from adapters.discord.gateway.leases import Leases
+from adapters.discord.gateway.plan import Paces, Plan
+from adapters.discord.gateway.sessions import Shard
 from adapters.discord.gateway.succession import Missed
-from adapters.discord.gateway.talked import Talked
-from bot.errors import ConfigError, PlatformError, StoreError
+from bot.errors import PlatformError, StoreError
 
 log = logging.getLogger(__name__)
-
-POLL_S = 0.5
-"""How long a process without a shard waits before it asks again for free ones; one that has some waits that much
-longer for each, so that who has least comes first. Chosen: a rolling update is deaf for no longer, and RESUME replays.
-"""
-
-SAVE_EVERY_S = 2.0
-"""How often changed sessions are saved. Chosen: so much is replayed to the next process when this one is killed."""
 
 HAND_OVER_MAX_S = 1.5
 """How long the last save may take: with the closing of sockets and the drain it ends inside the core's 6 s."""
 
-FIND_TRIES = 5
-"""So often a session that Redis does not give is asked for; then a new one begins, and what was missed is unknown."""
-
 RETRY_FIRST_S, RETRY_MAX_S = 1.0, 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Paces:
-    """How long things take that involve other processes. Everybody on one Redis must agree on `lease_s`."""
-
-    lease_s: float = LEASE_S
-    poll_s: float = POLL_S
-    save_every_s: float = SAVE_EVERY_S
-    identify_every_s: float = IDENTIFY_EVERY_S
-    room_max_s: float = ROOM_MAX_S
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Which shards may be listened to here. `count` None: as many as Discord advises. `ids` None: all of them."""
-
-    count: int | None = None
-    ids: Sequence[int] | None = None
-
-    def shards(self, count: int) -> list[Shard]:
-        """The shards of a given count. Raises ConfigError where an id is beyond it."""
-        ids = range(count) if self.ids is None else self.ids
-        if any(one >= count for one in ids):
-            raise ConfigError(f"DISCORD_SHARD_IDS names a shard that does not exist: there are {count}, from 0.")
-        return [Shard(one, count) for one in ids]
 
 
 class Shards:
@@ -70,30 +34,29 @@ class Shards:
     def __init__(
         self,
         means: Means,
-        sessions: Sessions,
-        talked: Talked,
+        sessions: Kept,
         catch_up: CatchUp,
         *,
         plan: Plan,
         leases: Leases | None,
+        balance: Balance | None,
         drain: Callable[[], Awaitable[None]],
         paces: Paces,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._means = means
         self._sessions = sessions
-        self._talked = talked
         self._catch_up = catch_up
         self._reading: dict[Shard, asyncio.Task[None]] = {}
         self._plan = plan
         self._leases = leases
+        self._balance = balance
+        self._rests_until = 0.0
         self._drain = drain
         self._paces = paces
         self._sleep = sleep
         self._held: dict[Shard, Connection | None] = {}
-        self._written: dict[Shard, Saved] = {}
         self._asked_at: float | None = None
-        self._news = asyncio.Event()
 
     @property
     def connected(self) -> bool:
@@ -122,10 +85,21 @@ class Shards:
 
         Raises ConfigError where the settings name shards that do not exist.
         """
-        shards = self._plan.shards(await self._count())
+        refused = 0
+        while True:
+            count = await self._count()
+            if count == refused:  # it may be some time until Discord advises more
+                await self._means.pause(HOPELESS_PAUSE_S)
+            try:
+                await self._listen(self._plan.shards(count))
+            except* Outgrown:
+                log.error("shards_outgrown", extra={"shards": count})
+                refused = count
+
+    async def _listen(self, shards: Sequence[Shard]) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._save_often(), name="discord sessions")
+                tasks.create_task(self._sessions.save_often(lambda: self.held), name="discord sessions")
                 if self._leases is None:
                     for shard in shards:
                         self._begin(tasks, shard)
@@ -167,47 +141,81 @@ class Shards:
             await self._sleep(self._paces.poll_s * (1 + len(self._held)))
 
     async def _free(self, shards: Sequence[Shard], leases: Leases) -> Shard | None:
+        if asyncio.get_running_loop().time() < self._rests_until:
+            return None
         for shard in shards:
             if shard not in self._held and await leases.take(shard):
+                if self._balance is not None:
+                    self._balance.found()
                 return shard
+        if self._balance is not None and len(self._held) < len(shards):
+            await self._balance.ask(len(self._held), count=len(shards))
         return None
 
     async def _serve(self, shard: Shard) -> None:
-        """Listen to one shard until its lease is lost."""
-        saved = await self._found(shard)
+        """Listen to one shard until its lease is lost, or it is given to a process that has fewer."""
+        saved = await self._sessions.find(shard)
         self._describe_threads(shard)
         connection = self._held[shard] = Connection(
-            self._means, shard, saved=saved, missed=self._read, stands=self._news.set
+            self._means, shard, saved=saved, missed=self._read, stands=self._sessions.news.set
         )
-        ends = [asyncio.create_task(connection.run(), name=f"discord connection {shard.id}")]
+        run = asyncio.create_task(connection.run(), name=f"discord connection {shard.id}")
+        ends: list[asyncio.Task[bool] | asyncio.Task[None]] = [run]
         if self._leases is not None:
-            ends.append(asyncio.create_task(self._lost(shard, self._leases), name=f"discord lease {shard.id}"))
+            ends.append(asyncio.create_task(self._leased(shard, self._leases), name=f"discord lease {shard.id}"))
         try:
             over, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in ends:
                 task.cancel()
             await asyncio.wait(ends)
-        for task in over:
-            task.result()  # an error of ours is the listener's, not to be swallowed here
-        log.warning("shard_lost", extra={"shard": shard.id})
+        given = any(task.result() for task in over)  # an error of ours is the listener's, not to be swallowed here
         self._stop_reading(shard)
+        if given and self._leases is not None:
+            await self._give(connection, self._leases)
         del self._held[shard]  # whoever has it now saves its session
-        self._written.pop(shard, None)
+        self._sessions.forget(shard)
+        self._forget_servers(shard)
 
-    async def _lost(self, shard: Shard, leases: Leases) -> None:
-        """Keep the lease; returns once another process has it."""
+    async def _leased(self, shard: Shard, leases: Leases) -> bool:
+        """Keep the lease until another process has it (False) or should have it (True)."""
         while True:
             await self._sleep(leases.lease_s / 4)
             with suppress(StoreError):  # nobody else can take it either
                 if not await leases.keep(shard):
-                    return
+                    log.warning("shard_lost", extra={"shard": shard.id})
+                    return False
+                if await self._spare(shard):
+                    return True
+
+    async def _spare(self, shard: Shard) -> bool:
+        """Whether another process asks for a shard, and this one is at rest."""
+        connection, reading = self._held[shard], self._reading.get(shard)
+        at_rest = connection is not None and connection.connected and (reading is None or reading.done())
+        held = len(self._held)
+        return held > 1 and at_rest and self._balance is not None and await self._balance.asked(held, count=shard.count)
+
+    async def _give(self, connection: Connection, leases: Leases) -> None:
+        """Leave a shard, whose connection is closed, to the process that has asked."""
+        shard = connection.shard
+        self._rests_until = asyncio.get_running_loop().time() + leases.lease_s  # who has asked comes first
+        log.info("shard_given", extra={"shard": shard.id})
+        try:
+            await self._sessions.save(connection)
+            await leases.release(shard)
+        except StoreError as error:  # as at a stop
+            log.warning("sessions_not_handed_over", extra={"error": type(error).__name__})
 
     def _describe_threads(self, shard: Shard) -> None:
         """A session that another process has begun describes nothing again: say which threads are known to be some."""
         if handle := self._means.handlers.get("THREAD_CREATE"):
-            for described in filter(None, (talk.described() for talk in self._talked.of(shard))):
+            for described in filter(None, (talk.described() for talk in self._sessions.talks(shard))):
                 handle(described, lambda: lambda: None)
+
+    def _forget_servers(self, shard: Shard) -> None:
+        """What happens there is another process's from now on; should the shard come back, no session says it again."""
+        if handle := self._means.handlers.get("READY"):  # which names all servers that there still are: none
+            handle({"shard": [shard.id, shard.count], "guilds": []}, lambda: lambda: None)
 
     def _read(self, missed: Missed) -> None:
         """Read afterwards what a shard has missed; a newer gap includes the one that is being read."""
@@ -224,37 +232,6 @@ class Shards:
         if task := self._reading.pop(shard, None):
             task.cancel()
 
-    async def _found(self, shard: Shard) -> Saved | None:
-        for _ in range(FIND_TRIES):
-            try:
-                await self._talked.load(shard)
-                return await self._sessions.find(shard)
-            except StoreError as error:
-                log.warning("session_unknown", extra={"shard": shard.id, "error": type(error).__name__})
-            await self._sleep(self._paces.poll_s)
-        return None
-
-    async def _save_often(self) -> None:
-        """Save what has changed every few seconds, and a new session at once."""
-        while True:
-            # Not wait_for: on Python 3.11 it swallows a cancellation that comes together with the news.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._paces.save_every_s):
-                    await self._news.wait()
-            self._news.clear()
-            try:
-                await self._save()
-            except StoreError as error:
-                log.warning("sessions_not_saved", extra={"error": type(error).__name__})
-
-    async def _save(self) -> None:
-        for connection in self.held:
-            saved = connection.saved
-            if saved is not None and saved != self._written.get(connection.shard):
-                await self._sessions.save(connection.shard, saved)
-                self._written[connection.shard] = saved
-            await self._talked.save(connection.shard)
-
     async def _hand_over(self) -> None:
         """What has arrived is taken first, so that as little as possible is replayed."""
         for shard in list(self._reading):
@@ -262,7 +239,8 @@ class Shards:
         try:
             await self._drain()
             async with asyncio.timeout(HAND_OVER_MAX_S):
-                await self._save()
+                for connection in self.held:
+                    await self._sessions.save(connection)
                 if self._leases is not None:
                     for shard in self._held:
                         await self._leases.release(shard)
@@ -270,5 +248,5 @@ class Shards:
             log.warning("sessions_not_handed_over", extra={"error": type(error).__name__})
         finally:
             self._held.clear()
-            self._written.clear()
+            self._sessions.forget()
             self._asked_at = None

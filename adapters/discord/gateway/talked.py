@@ -21,10 +21,14 @@ THREAD = 11
 """The type of a public thread (developer docs, Channel Types); all kinds of threads are treated alike."""
 
 PLACES_MAX = 200
-"""Places remembered of one shard. Chosen: some 15 kB, written once in a few seconds."""
+"""Places remembered of one shard on servers, and as many direct messages, which nobody else names. Chosen: some 15 kB
+each, written once in a few seconds.
+"""
 
-TALKED_KEPT_S = 24 * 3600.0
-"""Chosen: longer than any outage whose messages could still be answered."""
+TALKED_KEPT_S = 30 * 24 * 3600.0
+"""How long the list stands after its last change. Chosen: longer than a team's holidays, after which somebody's first
+direct message may be one that was missed.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,10 @@ class Talked:
             self._talks[talk.channel] = talk
 
     def of(self, shard: Shard) -> tuple[Talk, ...]:
-        """The places that a shard hears of, the latest first."""
-        return tuple(talk for talk in reversed(self._talks.values()) if shard.has(talk.guild))[:PLACES_MAX]
+        """The places that a shard hears of, the latest first; direct messages stand apart, behind the others."""
+        heard = [talk for talk in reversed(self._talks.values()) if shard.has(talk.guild)]
+        servers, direct = (tuple(talk for talk in heard if bool(talk.guild) is there) for there in (True, False))
+        return servers[:PLACES_MAX] + direct[:PLACES_MAX]
 
     async def load(self, shard: Shard) -> None:
         """Learn what other processes have noted for a shard. Raises StoreError."""

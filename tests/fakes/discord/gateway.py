@@ -92,6 +92,7 @@ class FakeGateway:
         self.shards = 1
         self.max_concurrency = 1
         self.starts_a_day = 1000
+        self.guilds_max = GUILDS_MAX
         self.skipped_s = 0.0
         self.beats = 0
         self.dumb = 0
@@ -223,7 +224,7 @@ class FakeGateway:
             return 4004
         if not 0 <= number < count:
             return 4010
-        if len(self.ready((number, count)).get("guilds", ())) > GUILDS_MAX:
+        if len(self.ready((number, count)).get("guilds", ())) > self.guilds_max:
             return 4011
         if data["intents"] & MESSAGE_CONTENT and not self._granted():
             return 4014
