@@ -91,8 +91,7 @@ def names_the_bot(payload: Payload, around: Around) -> bool:
 
 def answers_the_bot(payload: Payload, around: Around) -> bool:
     """Whether a message is a reply to one of the bot's."""
-    answers_it = author(record(payload, "referenced_message")).id == around.own_id
-    return payload.get("type") == REPLY and answers_it
+    return payload.get("type") == REPLY and author(record(payload, "referenced_message")).id == around.own_id
 
 
 def begins_anew(payload: Payload, around: Around) -> bool:
@@ -142,9 +141,9 @@ def _addressed(payload: Payload, around: Around) -> bool:
     """
     if names_the_bot(payload, around):
         return True
-    free = around.free and not author(payload).is_bot
-    to_others = _OPENS_TO_SOMEONE.match(field(payload, "content"))
-    return (free or answers_the_bot(payload, around)) and readable(payload) and not to_others
+    if not answers_the_bot(payload, around) and (not around.free or author(payload).is_bot):
+        return False
+    return readable(payload) and not _OPENS_TO_SOMEONE.match(field(payload, "content"))
 
 
 def _others(payload: Payload, around: Around, *, addressed: bool) -> tuple[str, ...]:
