@@ -1,6 +1,6 @@
 # Everything here works on a machine that has only Python 3.11+, pip and make.
 .DEFAULT_GOAL := help
-.PHONY: help run test check chart-check format lock bench chaos rolling clean
+.PHONY: help run test check chart-check format lock bench fuzz chaos rolling clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -55,6 +55,10 @@ lock: $(BIN)/uv ## Renew the lock files from pyproject.toml
 bench: .venv/dev.stamp ## Measure speed against a lean reference client
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.gateway
+
+# The suite tries 60 examples of each property, this a thousand: some 10 minutes on two cores.
+fuzz: .venv/dev.stamp ## Look for examples that break what always holds
+	$(BIN)/python -m pytest -n 6 --dist worksteal -q -m hypothesis --hypothesis-profile=thorough --timeout=900
 
 chaos: .venv/dev.stamp ## Kill processes for a while and count what was lost
 	$(BIN)/python -m tests.chaos

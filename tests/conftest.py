@@ -15,8 +15,10 @@ from redis.exceptions import RedisError
 
 from bot import store
 
-settings.register_profile("patient", deadline=None)  # no example is judged by its time: the machine may be busy
-settings.load_profile("patient")
+# No example is judged by its time: the machine may be busy. `make fuzz` looks longer.
+settings.register_profile("quick", deadline=None, max_examples=60)
+settings.register_profile("thorough", deadline=None, max_examples=1_000)
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")

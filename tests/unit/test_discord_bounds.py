@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.discord.text.render import LIMITS, TEXT_MAX, length, render
@@ -36,38 +36,32 @@ def messages(text: str) -> list[str]:
 
 
 @given(anything)
-@settings(max_examples=1_000, deadline=None)
 def test_the_rendered_text_is_never_longer_than_its_length(text: str) -> None:
     assert utf16_length(render(text)) <= length(text)
 
 
 @given(anything, anything)
-@settings(max_examples=300, deadline=None)
 def test_length_never_shrinks_when_text_is_appended(text: str, more: str) -> None:
     assert utf16_length(text) <= length(text) <= length(text + more)
 
 
 @given(markdown)
-@settings(max_examples=200, deadline=None)
 def test_a_text_with_something_in_it_is_never_rendered_to_nothing(text: str) -> None:
     assert bool(render(text).strip()) == bool(text.strip())
 
 
 @given(markdown)
-@settings(max_examples=200, deadline=None)
 def test_no_word_is_lost_outside_of_markup(text: str) -> None:
     assert render(text + "\n\nend of text").count("end of text") == 1
 
 
 @given(st.text(alphabet="abc \n-*", max_size=100))
-@settings(deadline=None)
 def test_what_discord_knows_is_left_alone(text: str) -> None:
     if "***" not in text.replace(" ", "") and "---" not in text and "    " not in text:
         assert render(text) == text
 
 
 @given(anything)
-@settings(max_examples=500, deadline=None)
 def test_discord_finds_an_end_for_each_fence(text: str) -> None:
     shown = render(text)
     fences = [*re.finditer(r"(?<![`\\])`{3,}", shown)]
@@ -104,13 +98,11 @@ documents = st.lists(BLOCKS, min_size=1, max_size=25).map("\n\n".join)
 
 
 @given(documents | anything)
-@settings(max_examples=200, deadline=None)
 def test_every_message_is_within_discords_limit(text: str) -> None:
     assert all(0 < utf16_length(message) <= TEXT_MAX for message in messages(text))
 
 
 @given(documents)
-@settings(max_examples=200, deadline=None)
 def test_what_is_cut_is_the_text_but_for_repeated_fences(text: str) -> None:
     joined = "\n".join(parts(text, limit=TEXT_MAX, length=length))
     assert without_fences(joined) == without_fences(text)
@@ -126,7 +118,6 @@ TOKENS = (
 @given(
     st.lists(st.sampled_from([*TOKENS, "word ", " ", "\n", "漢字。"]), min_size=30, max_size=150), st.integers(120, 200)
 )
-@settings(max_examples=200, deadline=None)
 def test_mentions_emoji_and_signs_of_several_code_points_stay_whole(tokens: list[str], limit: int) -> None:
     text = "".join(tokens)
     found = [render(part) for part in parts(text, limit=limit, length=length)]

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.discord.payloads.changes import deletions, edits
@@ -154,7 +154,6 @@ def changed(of: Any, path: tuple[Any, ...], now: Any) -> Any:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=400)
 def test_odd_payloads_never_raise(data: st.DataObject) -> None:
     payload: dict[str, Any] = FULL
     for _ in range(data.draw(st.integers(1, 3))):

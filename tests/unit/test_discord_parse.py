@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.discord.incoming.directory import THREADS_MAX, Directory
@@ -275,7 +275,6 @@ def test_history_is_a_conversation_oldest_first_without_what_cannot_be_read() ->
 
 
 @given(st.text(max_size=200))
-@settings(deadline=None)
 def test_any_content_is_read(content: str) -> None:
     found = mention(message(content, mentions=[user(BOT, "b"), user(BOB, "bob")]), around(own_role=ROLE))
     assert found is not None

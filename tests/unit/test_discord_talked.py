@@ -42,6 +42,16 @@ async def test_where_nobody_spoke_to_the_bot_nothing_is_remembered() -> None:
     assert talked.of(ALL) == ()
 
 
+async def test_only_a_place_that_is_not_known_is_news() -> None:
+    talked = Talked(None, application_id="1")
+    assert [talked.note(direct(1), addressed=named) for named in (False, True, True, False)] == [
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
 async def test_direct_messages_are_the_first_shards() -> None:
     talked = await noted(direct(1), Talk("c", str(1 << 22), None))
     assert [talk.channel for talk in talked.of(Shard(0, 2))] == ["d1"]

@@ -82,7 +82,6 @@ def grow(text: str) -> None:
         shown = longer
 
 
-@settings(max_examples=300, deadline=None)
 @given(APPENDED)
 @example("```\n" + "a " * 140 + "<\n \n!")
 @example("a" * 300 + "-" * 300 + " x")
@@ -90,7 +89,7 @@ def test_what_was_shown_stays_shown(text: str) -> None:
     grow(text)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from(["word ", "ends. ", "x" * 90 + " ", "`code` ", "[a](https://x.y) "]), max_size=60))
 def test_a_long_line_of_words_is_shown_while_it_is_written(pieces: list[str]) -> None:
     text = "".join(pieces)

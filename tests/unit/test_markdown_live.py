@@ -1,7 +1,7 @@
 """What is shown of a text that is still being written."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.markdown import settled
@@ -87,7 +87,6 @@ def test_a_giant_line_is_judged_by_its_end() -> None:
     assert settled(words(2000) + " **bold") == words(2000) + " "
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.one_of(texts(PLAIN + FENCES + NESTED), st.text()))
 def test_settled_text_is_a_prefix_that_lags_little(text: str) -> None:
     shown = settled(text)

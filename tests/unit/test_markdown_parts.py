@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.markdown import settled
@@ -36,7 +36,6 @@ LENGTHS = st.sampled_from([len, utf16_length, escaped_length])
 LIMITS = st.sampled_from([20, 33, 48, 80])
 
 
-@settings(max_examples=300, deadline=None)
 @given(ANY_TEXT, LIMITS, LENGTHS)
 def test_every_part_fits_holds_something_and_nothing_is_lost(text: str, limit: int, length: Length) -> None:
     found = cut(text, limit, length)
@@ -54,7 +53,6 @@ def grow(text: str, limit: int, length: Length) -> None:
         assert all(length(part) <= limit for part in grown)
 
 
-@settings(max_examples=150, deadline=None)
 @given(ANY_TEXT, LIMITS, LENGTHS)
 def test_closed_parts_never_change_while_the_text_grows(text: str, limit: int, length: Length) -> None:
     grow(text, limit, length)
@@ -74,14 +72,12 @@ def test_blank_lines_before_a_closing_line_do_not_leave_it_alone(gap: int) -> No
     assert all("ab" in part for part in cut(text, 28))
 
 
-@settings(max_examples=300, deadline=None)
 @given(texts(PLAIN), LIMITS)
 def test_without_fences_and_tables_the_parts_are_the_text_but_for_white_space(text: str, limit: int) -> None:
     text = re.sub("```+|~~~+", "", text.replace("|", ""))
     assert ink("".join(cut(text, limit))) == ink(text)
 
 
-@settings(max_examples=300, deadline=None)
 @given(texts([*PLAIN, *FENCES, "> "]), st.sampled_from([60, 100]))
 def test_every_part_leaves_its_fences_closed(text: str, limit: int) -> None:
     text = re.sub(r"(?m)^[ \t>]{4,}", "", text)
@@ -95,7 +91,6 @@ PIECE = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(PIECE, st.sampled_from(["word", "漢字。", "Ends.", "\n"])), max_size=30), st.integers(48, 90))
 def test_links_addresses_code_spans_and_words_stay_whole(pieces: list[str], limit: int) -> None:
     text = " ".join(pieces)
@@ -104,7 +99,6 @@ def test_links_addresses_code_spans_and_words_stay_whole(pieces: list[str], limi
         assert sum(part.count(piece) for part in found) == text.count(piece)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(["👩‍👩‍👧", "🇩🇪", "e\u0301", "👍🏽", "❤️", "ㅎ", "한", "\\*"]), max_size=80))
 def test_signs_of_several_code_points_stay_whole(signs: list[str]) -> None:
     for part in cut("".join(signs), 30, utf16_length):
@@ -119,7 +113,6 @@ def test_a_surrogate_pair_stays_together() -> None:
     assert all(len(part) % 2 == 0 for part in cut("\ud83d\ude00" * 40, 33))
 
 
-@settings(max_examples=100, deadline=None)
 @given(ANY_TEXT)
 def test_a_length_that_counts_more_for_the_whole_is_respected(text: str) -> None:
     assert all(greedy_length(part) <= 60 for part in cut(text, 60, greedy_length))

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -93,7 +93,6 @@ def code_in(text: str) -> str:
 SIZES = st.lists(st.integers(1, 120), max_size=8)
 
 
-@settings(max_examples=300, deadline=None)
 @given(APPENDED, SIZES)
 def test_messages_less_their_closers_and_openers_are_the_text(text: str, sizes: list[int]) -> None:
     at, head, joined = 0, "", ""
@@ -117,7 +116,6 @@ CODE = [
 DEEP = ["\n\n10. a\n\n    ```sh\n    run\n\n      more\n    ```\n    after\n"]
 
 
-@settings(max_examples=300, deadline=None)
 @given(texts(PROSE + CODE + DEEP), SIZES)
 def test_every_message_leaves_its_fences_closed_and_code_stays_code(text: str, sizes: list[int]) -> None:
     messages = rolled(text, sizes)
@@ -125,7 +123,6 @@ def test_every_message_leaves_its_fences_closed_and_code_stays_code(text: str, s
     assert "".join(map(code_in, messages)) == code_in(text)
 
 
-@settings(max_examples=200, deadline=None)
 @given(texts([*FENCES, *PLAIN, TABLE, "> "]))
 def test_what_is_appended_to_a_message_closes_it(text: str) -> None:
     message = appendable(re.sub(r"(?m)^[ \t>]{4,}", "", text))
@@ -155,7 +152,6 @@ def test_a_message_is_full_before_the_second_table_and_before_a_row_too_many(tex
     assert full_at(text, rows=10) == (None if end is None else len(end))
 
 
-@settings(max_examples=300, deadline=None)
 @given(texts([*PROSE, *FENCES, "|-|-|\n", "|", "-", "|-5", " "]))
 def test_nothing_behind_a_full_message_was_let_through(text: str) -> None:
     found = None

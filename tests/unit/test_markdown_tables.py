@@ -3,7 +3,7 @@
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -53,14 +53,12 @@ TABLES = texts([TABLE, HEAD, ROW, "|-5|", "|", "-", "\n", "word ", "# H\n", *FEN
 TEXTS = st.one_of(APPENDED, TABLES)
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.one_of(TABLES, texts([*PLAIN, *FENCES, *ODD, "> ", "|-|-|\n"])))
 def test_no_part_holds_a_second_table(text: str) -> None:
     for part in cut(text):
         assert tables_in(part) <= 1
 
 
-@settings(max_examples=200, deadline=None)
 @given(TEXTS, st.sampled_from([60, 150, 400]))
 def test_closed_parts_never_change_while_the_text_grows(text: str, limit: int) -> None:
     whole = cut(text, limit)
@@ -69,7 +67,6 @@ def test_closed_parts_never_change_while_the_text_grows(text: str, limit: int) -
         assert grown[:-1] == whole[: max(0, len(grown) - 1)]
 
 
-@settings(max_examples=300, deadline=None)
 @given(TEXTS)
 def test_nothing_is_lost(text: str) -> None:
     signs = iter("".join("".join(cut(text)).split()))

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.answer.prompt import OVERHEAD_TOKENS, SEVERAL_PEOPLE, SHORTENED, WITHOUT_TEXT, TokenEstimate, build
@@ -177,7 +177,6 @@ messages_st = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(messages_st, max_size=12), texts, st.integers(220, 800), st.floats(0.4, 4))
 def test_any_conversation_fits_and_keeps_its_order_and_its_speakers(
     history: list[Message], text: str, budget: int, skew: float

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.answer.attached import TOO_MANY_PARTS
@@ -252,7 +252,6 @@ FAULTS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=150)
 @given(pieces=PIECES, faults=FAULTS, after=st.booleans(), latency_s=st.floats(0, 2))
 def test_whatever_happens_the_messages_end_as_the_parts_of_the_text(
     pieces: list[str | float], faults: list[Unreachable | Ambiguous | RateLimited | None], after: bool, latency_s: float

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -107,7 +107,6 @@ SENTENCES = st.lists(st.one_of(LETTERS, st.sampled_from(["Some words of it. ", "
 PIECES = SENTENCES.map("".join).flatmap(lambda text: spoken(text, longest=40))
 
 
-@settings(deadline=None, max_examples=300)
 @given(pieces=PIECES, platform=platforms(text_max=60, stream_max=150))
 def test_the_whole_text_arrives_once_and_in_order(pieces: list[Piece], platform: FakeStreams) -> None:
     reply, stream = run(answered(platform, pieces, within_s=600))
@@ -156,7 +155,6 @@ def words_by_kind(message: str) -> tuple[list[str], int]:
 MARKDOWN = documents().flatmap(lambda text: spoken(text, longest=40))
 
 
-@settings(deadline=None, max_examples=300)
 @given(pieces=MARKDOWN, platform=platforms(text_max=120, stream_max=300, tables_max=1))
 def test_code_stays_code_and_rows_stay_in_a_table_of_their_own(pieces: list[Piece], platform: FakeStreams) -> None:
     reply, stream = run(answered(platform, pieces, within_s=600))
@@ -166,7 +164,6 @@ def test_code_stays_code_and_rows_stay_in_a_table_of_their_own(pieces: list[Piec
     check_that_all_is_closed(platform, reply, stream)
 
 
-@settings(deadline=None, max_examples=100)
 @given(pieces=PIECES, platform=platforms(text_max=80, stream_max=150), parts_max=st.integers(1, 4))
 def test_never_more_messages_than_allowed(pieces: list[Piece], platform: FakeStreams, parts_max: int) -> None:
     platform.bounds = replace(platform.bounds, parts_max=parts_max)
@@ -185,7 +182,6 @@ def is_within(wanted: str, text: str) -> bool:
     return all(sign in rest for sign in wanted)
 
 
-@settings(deadline=None, max_examples=200)
 @given(pieces=ANY_TEXT.flatmap(lambda text: spoken(text, longest=20)), platform=platforms(text_max=80, stream_max=160))
 def test_no_text_however_odd_is_lost_or_left_open(pieces: list[Piece], platform: FakeStreams) -> None:
     """What is repeated at a message's head may stand twice."""

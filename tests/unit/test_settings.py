@@ -299,7 +299,7 @@ line = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(line, max_size=8))
 def test_no_file_ever_gives_a_traceback_or_echoes_a_value(tmp_path: Path, lines: list[str]):
     env_file = tmp_path / "any.env"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
@@ -349,7 +349,6 @@ START = 1_795_000_000_000_000
 steps = st.integers(0, 3_000_000) | st.integers(0, 5) | st.just(0)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     interval=st.integers(1, 1_500_000), burst=st.integers(1, 6), gaps=st.lists(steps, max_size=30), exact=st.booleans()
 )

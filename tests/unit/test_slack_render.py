@@ -288,7 +288,6 @@ ADDRESSES = [
 LINKS = st.lists(st.sampled_from(SIGNS + ADDRESSES), max_size=25).map("".join)
 
 
-@settings(max_examples=500, deadline=None)
 @example("`| a |[x](https://a.b)`[x](https://a.b)")
 @given(LINKS)
 def test_every_link_that_a_parser_finds_tells_its_host(text: str) -> None:
@@ -323,7 +322,6 @@ def test_the_length_never_shrinks_when_text_is_appended(text: str) -> None:
         assert lengths == sorted(lengths)
 
 
-@settings(max_examples=300, deadline=None)
 @given(TEXTS)
 def test_what_a_growing_text_was_rendered_to_is_never_taken_back(text: str) -> None:
     whole, shown = rendered(text, growing=True), ""

@@ -64,7 +64,7 @@ async def _everything(first: str, then: str) -> FakeDiscord:
         return fake
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(first=texts, then=texts)
 def test_a_hostile_answer_pings_nobody_but_the_asker(first: str, then: str) -> None:
     fake = asyncio.run(_everything(first, then))

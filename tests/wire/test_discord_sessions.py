@@ -205,3 +205,16 @@ async def test_a_stop_that_comes_together_with_a_new_session_is_not_overheard(
         done, _ = await asyncio.wait([one.listening], timeout=20)
         one.listening.cancel()
     assert done
+
+
+async def test_the_first_direct_message_of_a_person_is_known_to_the_next_process_at_once(
+    fake: FakeDiscord, redis: Redis, heard: Heard
+) -> None:
+    shared, name = FakeServices(redis).shared, f"discord:talked:{fake.application_id}:0:1"
+    async with process(fake, redis, heard, paces=replace(PACES, save_every_s=600.0)) as one:
+        await fake.until(lambda: one.live)
+        fake.dm(fake.ann, "hello")
+        async with asyncio.timeout(20):
+            # ASYNC110: another process would see no more than what stands in the store.
+            while fake.dm_channel(fake.ann) not in (await shared.get(name, tenant="") or ""):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)

@@ -147,7 +147,7 @@ def test_no_delivery_is_a_failure_of_the_bot_and_no_event_is_asked_for_again(val
         stage = Stage(AsyncExitStack())
         runner.run(stage.open(valkey_url))
 
-        @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @settings(suppress_health_check=[HealthCheck.too_slow])
         @given(spoilt())
         def each(payload: Json) -> None:
             gesture = "event" not in payload and payload.get("type") != "event_callback"

@@ -55,6 +55,7 @@ class Gateway:
         self._chance = chance
         self._shards: Shards | None = None
         self._talked: Talked | None = None
+        self._kept: Kept | None = None
 
     @property
     def connected(self) -> bool:
@@ -102,10 +103,10 @@ class Gateway:
             room_max_s=paces.room_max_s,
             may_grow=self._plan.count is None,
         )
-        sessions = Kept(Sessions(shared, application_id=application_id), talked, paces=paces)
+        self._kept = Kept(Sessions(shared, application_id=application_id), talked, paces=paces)
         self._shards = Shards(
             means,
-            sessions,
+            self._kept,
             catch_up,
             plan=self._plan,
             leases=leases,
@@ -122,5 +123,5 @@ class Gateway:
 
     def talked(self, talk: Talk, *, addressed: bool) -> None:
         """Remember where people talk with the bot; see `Talked.note`."""
-        if self._talked is not None:
-            self._talked.note(talk, addressed=addressed)
+        if self._talked is not None and self._kept is not None and self._talked.note(talk, addressed=addressed):
+            self._kept.news.set()

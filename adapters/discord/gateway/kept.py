@@ -18,7 +18,7 @@ FIND_TRIES = 5
 
 
 class Kept:
-    """Sessions and places. `news`, once set, has them saved at once: a new session stands."""
+    """Sessions and places. `news`, once set, has them saved at once: a new session stands, or a new place is known."""
 
     def __init__(
         self,

@@ -61,11 +61,15 @@ class Talked:
         self._talks: dict[str, Talk] = {}
         self._written: dict[Shard, tuple[Talk, ...]] = {}
 
-    def note(self, talk: Talk, *, addressed: bool) -> None:
-        """Somebody talks there: with the bot, or `addressed` is False, and then it counts where they did before."""
+    def note(self, talk: Talk, *, addressed: bool) -> bool:
+        """Somebody talks there: with the bot, or `addressed` is False, and then it counts where they did before.
+
+        True where that is news, which the next process must not miss.
+        """
         known = self._talks.pop(talk.channel, None)  # the newest stands last
         if addressed or known:
             self._talks[talk.channel] = talk
+        return addressed and known is None
 
     def of(self, shard: Shard) -> tuple[Talk, ...]:
         """The places that a shard hears of, the latest first; direct messages stand apart, behind the others."""
