@@ -1,5 +1,6 @@
 """What all tests share: a real Valkey per test process, empty at the start of each test."""
 
+import gc
 import subprocess
 import tempfile
 import time
@@ -19,6 +20,16 @@ from bot import store
 settings.register_profile("quick", deadline=None, max_examples=60)
 settings.register_profile("thorough", deadline=None, max_examples=1_000)
 settings.load_profile("quick")
+
+# For each test and fixture asyncio.Runner sets a signal handler, and `signal` formats it with all that it is about. The
+# pool of a Redis client holds the client, so that was an endless text: a tenth of what a test with Redis cost.
+Redis.__repr__ = object.__repr__
+
+
+def pytest_collection_finish() -> None:
+    """What stands now stays: the collector need not look through thousands of tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

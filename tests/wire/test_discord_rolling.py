@@ -11,11 +11,10 @@ from tests.chaos.rolling import Plan, roll
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
-async def test_replacing_every_process_loses_nothing_and_begins_no_session(
-    valkey_url: str, redis: Redis, tmp_path: Path, number: signal.Signals
+async def test_killing_every_process_loses_nothing_and_begins_no_session(
+    valkey_url: str, redis: Redis, tmp_path: Path
 ) -> None:
-    outcome = await roll(Plan(seconds=4.0, number=number), redis_url=valkey_url, folder=tmp_path)
+    outcome = await roll(Plan(seconds=2.0, number=signal.SIGKILL), redis_url=valkey_url, folder=tmp_path)
     assert (outcome.lost, outcome.doubled, outcome.identified) == (0, 0, 0)
     assert outcome.resumed >= 1
 
@@ -23,6 +22,6 @@ async def test_replacing_every_process_loses_nothing_and_begins_no_session(
 async def test_replacing_every_process_loses_nothing_where_no_session_can_be_resumed(
     valkey_url: str, redis: Redis, tmp_path: Path
 ) -> None:
-    outcome = await roll(Plan(seconds=4.0, refuse=True), redis_url=valkey_url, folder=tmp_path)
+    outcome = await roll(Plan(seconds=2.0, refuse=True), redis_url=valkey_url, folder=tmp_path)
     assert (outcome.lost, outcome.doubled) == (0, 0)
-    assert outcome.identified >= 2
+    assert outcome.identified >= 1
