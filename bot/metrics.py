@@ -38,6 +38,12 @@ class Metrics:
             of_platform,
             registry=self.registry,
         )
+        self.refused_calls = Gauge(
+            "bot_refused_calls",
+            "Calls of the last 10 minutes that count towards a ban of this address",
+            of_platform,
+            registry=self.registry,
+        )
         self.ack = self._histogram("ack_seconds", "Delivery to durable", _QUICK)
         self.first_visible = self._histogram("time_to_first_visible_seconds", "Accepted to first text", _SLOW)
         self.reply = self._histogram("reply_seconds", "Accepted to the finished answer", _SLOW)

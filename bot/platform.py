@@ -221,6 +221,21 @@ class KeepsConnection(Protocol):
 
 
 @runtime_checkable
+class TellsRefusals(Protocol):
+    """A platform that knows what the other end will not take from this process."""
+
+    @property
+    def refusal(self) -> str | None:
+        """Why it takes nothing at all, as a sentence for operators; None while it does."""
+        ...
+
+    @property
+    def refused_calls(self) -> int:
+        """How many calls it has refused lately, in the sense and the time in which it counts them itself."""
+        ...
+
+
+@runtime_checkable
 class UsesServices(Protocol):
     """A platform that needs more of the core than `submit`."""
 

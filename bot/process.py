@@ -23,7 +23,7 @@ from bot.inbox.forgetting import Forgetting
 from bot.inbox.inbox import LEASE_S, Inbox
 from bot.logs import crash
 from bot.metrics import Metrics
-from bot.platform import KeepsConnection, Platform, Routes, UsesServices
+from bot.platform import KeepsConnection, Platform, Routes, TellsRefusals, UsesServices
 from bot.sealing import Seal
 from bot.settings import Settings, filled
 from bot.shared import RedisShared
@@ -228,7 +228,9 @@ class Bot:
         except StoreError as error:
             found.append(str(error))
         for platform in self._chosen:
-            if reason := self._refused.get(platform.name):
+            # Also in a worker, which listens to nothing: what it cannot write, it cannot answer.
+            refusal = platform.refusal if isinstance(platform, TellsRefusals) else None
+            if reason := self._refused.get(platform.name) or refusal:
                 found.append(f"{platform.name}: {reason}")
             elif platform.name not in self._opened or (self._role != "worker" and not platform.connected):
                 found.append(f"{platform.name} is not connected")
@@ -236,7 +238,7 @@ class Bot:
 
     async def _refresh(self) -> None:
         """Bring the gauges up to date before a scrape."""
-        self._note_silence()
+        self._note_platforms()
         try:
             depth, oldest_s = await self.inbox.depth()
         except StoreError:
@@ -244,10 +246,12 @@ class Bot:
         self.metrics.depth.set(depth)
         self.metrics.oldest.set(oldest_s)
 
-    def _note_silence(self) -> None:
+    def _note_platforms(self) -> None:
         for platform in self._chosen:
             if isinstance(platform, KeepsConnection) and (silent_s := platform.last_heard_s) is not None:
                 self.metrics.last_heard.labels(platform.name).set(silent_s)
+            if isinstance(platform, TellsRefusals):
+                self.metrics.refused_calls.labels(platform.name).set(platform.refused_calls)
 
 
 async def ended(*tasks: asyncio.Task[None]) -> None:

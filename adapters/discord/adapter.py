@@ -21,6 +21,7 @@ from adapters.discord.answers.posting import Posting
 from adapters.discord.answers.private import FOLLOW_UPS_MAX, Private
 from adapters.discord.answers.typing import Typing
 from adapters.discord.api.client import CONTENT_FLAGS, Client
+from adapters.discord.api.refusals import UNAUTHORIZED
 from adapters.discord.api.rest import Rest
 from adapters.discord.api.webhooks import Webhooks
 from adapters.discord.app.syncing import sync
@@ -146,6 +147,16 @@ class DiscordPlatform:
         return self._gateway.last_heard_s
 
     @property
+    def refusal(self) -> str | None:
+        """What to do about a token that Discord no longer takes; None while it does."""
+        return UNAUTHORIZED if self._rest.token_refused else None
+
+    @property
+    def refused_calls(self) -> int:
+        """Answers within 10 minutes that count towards a ban of the address: 401, 403, 429."""
+        return self._rest.refused_calls
+
+    @property
     def user_id(self) -> str:
         """The bot's own id; "" before `open`."""
         return self._directory.own_id
@@ -164,7 +175,7 @@ class DiscordPlatform:
             user = await self._client.sign_in(token.get_secret_value())
             application = cast(Payload, await self._rest.get("/oauth2/applications/@me"))
         except discord.LoginFailure as error:
-            raise ConfigError("Discord refuses DISCORD_TOKEN; make a new one in the developer portal.") from error
+            raise ConfigError(UNAUTHORIZED) from error
         except Exception as error:  # the adapter's edge
             raise Unreachable(f"Discord does not answer the login ({type(error).__name__})") from error
         self._directory.own_id = str(user["id"])

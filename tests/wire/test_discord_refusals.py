@@ -1,16 +1,19 @@
 """What Discord refuses: each ends in one whole answer or one honest line, and is not asked for again and again."""
 
+import json
+
 import pytest
 from redis.asyncio import Redis
 
 from adapters.discord.adapter import DiscordPlatform
+from adapters.discord.api.refusals import UNAUTHORIZED
 from bot.errors import Busy, Forbidden, Gone, Rejected, Unreachable
 from tests.discord_asking import asked, buttons, shown
 from tests.fakes.completions import Text
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_bot import Heard, hearing
 from tests.fakes.services import FakeServices
-from tests.running import always, running, services
+from tests.running import always, count, running, services
 from tests.until import until
 
 
@@ -63,6 +66,19 @@ async def test_a_token_that_was_reset_stops_the_adapter_and_readiness_says_so(
     assert "another.fake.token" not in caplog.text
 
 
+async def test_a_worker_whose_token_was_reset_is_not_ready_and_says_what_to_do(valkey_url: str, redis: Redis) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"], role="worker") as bot:
+        assert (await bot.get("/readyz"))[0] == 200
+        outside.discord.token = "another.fake.token"
+        await bot.bot.inbox.submit(asked(outside.discord))
+        await until(lambda: count(bot.bot.metrics.platform_errors))
+        status, said = await bot.get("/readyz")
+        assert status == 503
+        assert json.loads(said)["obstacles"] == [f"discord: {UNAUTHORIZED}"]
+        assert (await bot.get("/livez"))[0] == 200
+        assert 'bot_refused_calls{platform="discord"} 1.0' in (await bot.get("/metrics"))[1]
+
+
 @pytest.mark.parametrize(("scope", "counted"), [("user", 1), ("shared", 0)])
 async def test_answers_that_discord_py_deals_with_itself_are_counted_too(
     fake: FakeDiscord, platform: DiscordPlatform, scope: str, counted: int
@@ -70,7 +86,7 @@ async def test_answers_that_discord_py_deals_with_itself_are_counted_too(
     fake.scope = scope
     fake.fail(429)
     await platform.post(asked(fake), "after a moment", key="k", first=True)
-    assert platform._rest._refusals.invalid == counted  # pyright: ignore[reportPrivateUsage] -- nothing shows it
+    assert platform.refused_calls == counted
 
 
 # Threads.

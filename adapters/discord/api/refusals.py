@@ -33,6 +33,10 @@ refused call in ten minutes remains."""
 TOKEN_AGAIN_S: Final = 600.0
 """Chosen: one call in ten minutes asks whether the token is good again, should it have been Discord's mistake."""
 
+UNAUTHORIZED: Final = (
+    "Discord refuses DISCORD_TOKEN; make a new one in the developer portal (Bot > Reset Token) and start the bot anew."
+)
+
 _KNOWN_MAX: Final = 10_000
 
 
@@ -112,6 +116,5 @@ class Refusals:
     def token_was_refused(self) -> None:
         """A 401: nothing works until somebody acts."""
         if self._token_refused_at is None:
-            todo = "make a new one in the developer portal (Bot > Reset Token), set DISCORD_TOKEN, start the bot anew"
-            log.error("discord_token_refused", extra={"todo": todo})
+            log.error("discord_token_refused", extra={"error": UNAUTHORIZED})
         self._token_refused_at = self._clock()

@@ -72,6 +72,11 @@ class Rest:
         """Whether Discord refuses the bot's token: nothing works until there is a new one."""
         return self._refusals.token_refused
 
+    @property
+    def refused_calls(self) -> int:
+        """See `Refusals.invalid`."""
+        return self._refusals.invalid
+
     async def get(self, path: str, *, params: dict[str, str] | None = None, need: Need = "usual", **ids: str) -> Any:
         """What is at `path`. Raises PlatformError."""
         return await self._call("GET", path, ids, {"params": params or {}}, need=need)
