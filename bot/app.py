@@ -160,15 +160,15 @@ def manifest(*, url: str | None, as_json: bool, agent: bool = True, oauth: bool 
 
 
 async def invite(config: Config) -> str:
-    """Discord's install link.
+    """Discord's install links.
 
     Raises ConfigError without a token, or when Discord refuses it; Unreachable when it cannot be asked.
     """
-    from adapters.discord.app.doctor import application_id
-    from adapters.discord.app.invite import invite as link
+    from adapters.discord.app.doctor import application
+    from adapters.discord.app.invite import invite as links
 
     try:
-        return link(await application_id(config.adapter(DiscordSettings)))
+        return links(await application(config.adapter(DiscordSettings)))
     except PlatformError as error:
         raise Unreachable(
             f"Discord cannot be asked ({error}).\nCheck the network, a proxy, DISCORD_API_URL."

@@ -72,9 +72,10 @@ next: install the app, put its tokens into .env (docs/slack.md says which), then
 """
 
 _INVITE = """\
-needs: DISCORD_TOKEN. The link asks for the least permissions that the bot works with.
+needs: DISCORD_TOKEN. The link for servers asks for the least permissions that the bot works with. Where the developer
+portal allows User Install there is a second one, with which people have its commands and menus everywhere.
 
-next: open the link, choose a server, then: routernesia-bot run
+next: open the first link, choose a server, then: routernesia-bot run
 """
 
 _KEY = """\
@@ -115,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
         "--oauth", metavar="https://HOST", nargs="?", const="", help="for many workspaces, which install it by OAuth"
     )
     manifest.add_argument("--json", action="store_true", help="JSON instead of YAML")
-    add("invite", text="print Discord's install link", more=_INVITE)
+    add("invite", text="print Discord's install links", more=_INVITE)
     add("key", text="print a new key for ENCRYPTION_KEY", more=_KEY)
     return root
 

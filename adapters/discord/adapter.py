@@ -20,7 +20,7 @@ from adapters.discord.answers.places import MESSAGE, channel_of
 from adapters.discord.answers.posting import Posting
 from adapters.discord.answers.private import FOLLOW_UPS_MAX, Private
 from adapters.discord.answers.typing import Typing
-from adapters.discord.api.client import CONTENT_FLAGS, Client
+from adapters.discord.api.client import APPLICATION, CONTENT_FLAGS, Client
 from adapters.discord.api.refusals import UNAUTHORIZED
 from adapters.discord.api.rest import Rest
 from adapters.discord.api.webhooks import Webhooks
@@ -173,7 +173,7 @@ class DiscordPlatform:
         logging.getLogger("discord").setLevel(max(logging.WARNING, logging.getLogger("discord").level))
         try:
             user = await self._client.sign_in(token.get_secret_value())
-            application = cast(Payload, await self._rest.get("/oauth2/applications/@me"))
+            application = cast(Payload, await self._rest.get(APPLICATION))
         except discord.LoginFailure as error:
             raise ConfigError(UNAUTHORIZED) from error
         except Exception as error:  # the adapter's edge

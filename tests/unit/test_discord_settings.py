@@ -1,16 +1,12 @@
 """Settings, the invite link, and the pure parts of posting."""
 
-from urllib.parse import parse_qs, urlsplit
-
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from adapters.discord.answers.earlier import earlier
 from adapters.discord.answers.nonces import nonce
-from adapters.discord.app.invite import PERMISSIONS, invite, permissions
 from adapters.discord.settings import API_URL, DiscordSettings
 
 
@@ -52,15 +48,7 @@ def test_an_address_in_the_wrong_form_is_refused_without_showing_it(url: str) ->
     assert "hush" not in str(caught.value)
 
 
-def test_the_invite_asks_for_no_more_than_the_features_need() -> None:
-    query = parse_qs(urlsplit(invite("123")).query)
-    assert query == {"client_id": ["123"], "scope": ["bot applications.commands"], "permissions": ["309237746688"]}
-    assert permissions() == sum(PERMISSIONS.values())
-    assert not permissions() & (1 << 3 | 1 << 17)  # ADMINISTRATOR, MENTION_EVERYONE
-
-
 @given(st.text(), st.text())
-@hypothesis_settings(deadline=None)
 def test_a_nonce_is_short_stable_and_its_keys_own(one: str, other: str) -> None:
     assert nonce(one) == nonce(one)
     assert len(nonce(one)) == 25

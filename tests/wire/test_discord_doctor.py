@@ -2,7 +2,8 @@
 
 import pytest
 
-from adapters.discord.app.doctor import application_id, check
+from adapters.discord.app.doctor import application, check
+from adapters.discord.app.invite import person_link, server_link
 from adapters.discord.settings import DiscordSettings
 from bot.errors import ConfigError
 from tests.fakes.discord import FakeDiscord
@@ -36,10 +37,46 @@ async def test_a_discord_that_does_not_answer_fails(fake: FakeDiscord) -> None:
     assert (finding.level, bool(finding.todo)) == ("fail", True)
 
 
-async def test_the_application_id_comes_from_discord(fake: FakeDiscord) -> None:
-    assert await application_id(settings(fake)) == fake.application_id
+async def test_the_application_comes_from_discord(fake: FakeDiscord) -> None:
+    assert (await application(settings(fake)))["id"] == fake.application_id
     with pytest.raises(ConfigError):
-        await application_id(settings(fake, token="wrong.secret"))
+        await application(settings(fake, token="wrong.secret"))
+
+
+async def test_both_links_are_shown_and_who_may_open_them(fake: FakeDiscord) -> None:
+    said = [finding.what for finding in await check(settings(fake))]
+    assert f"Anybody may install the bot on a server: {server_link(fake.application_id)}" in said
+    assert f"Anybody may install it for themselves: {person_link(fake.application_id)}" in said
+
+
+async def test_switches_of_the_portal_that_keep_people_out_are_named(fake: FakeDiscord) -> None:
+    fake.installs = {"0": {}}
+    assert any("User Install" in finding.what for finding in await check(settings(fake)))
+    fake.installs = {"1": {}}
+    (warning,) = [finding for finding in await check(settings(fake)) if finding.level == "warn"]
+    assert "Guild Install" in warning.todo
+
+
+@pytest.mark.parametrize(
+    ("scopes", "bits", "lacks"),
+    [
+        (["applications.commands"], "309237746688", "bot"),
+        (["bot", "applications.commands"], "1024", "open a thread"),
+        (None, None, "applications.commands"),
+    ],
+)
+async def test_discords_own_button_that_asks_for_too_little_is_a_warning(
+    fake: FakeDiscord, scopes: object, bits: object, lacks: str
+) -> None:
+    fake.installs["0"] = {"oauth2_install_params": {"scopes": scopes, "permissions": bits}}
+    (warning,) = [finding for finding in await check(settings(fake)) if finding.level == "warn"]
+    assert lacks in warning.what
+    assert "Default Install Settings" in warning.todo
+
+
+async def test_an_administrator_lacks_nothing(fake: FakeDiscord) -> None:
+    fake.installs["0"]["oauth2_install_params"]["permissions"] = "8"
+    assert {finding.level for finding in await check(settings(fake))} == {"ok"}
 
 
 @pytest.mark.parametrize(

@@ -383,7 +383,7 @@ async def test_a_missing_token_is_an_error_of_configuration() -> None:
 
 
 async def test_a_discord_that_is_down_at_open_is_unreachable(fake: FakeDiscord) -> None:
-    for path in ("/users/@me", "/oauth2/applications/@me"):
+    for path in ("/users/@me", "/applications/@me"):
         fake.fail(503, method="GET", path=path)
         platform = DiscordPlatform(settings(fake))
         with pytest.raises(Unreachable):

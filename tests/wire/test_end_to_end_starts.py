@@ -18,7 +18,7 @@ async def test_a_platform_that_fails_at_login_is_tried_again_and_leaves_nothing_
     async with services() as outside:
         outside.slack.fail("auth.test", "500")
         outside.discord.fail(503, method="GET", path="/users/@me")
-        outside.discord.fail(503, method="GET", path="/oauth2/applications/@me")
+        outside.discord.fail(503, method="GET", path="/applications/@me")
         async with running(outside, redis_url=valkey_url) as bot:
             ts = await outside.slack.mention("C1", "U01", "hello")
             outside.discord.mention(outside.discord.channel, outside.discord.ann, "hello")

@@ -34,6 +34,10 @@ CONTENT_FLAGS = 1 << 18 | 1 << 19
 """GATEWAY_MESSAGE_CONTENT and its LIMITED form: either one means the intent may be asked for (Application docs)."""
 
 
+APPLICATION = "/applications/@me"
+"""Get Current Application. The older address under /oauth2 is documented to leave `flags` out."""
+
+
 class _Http(HTTPClient):
     """discord.py's HTTP client with its rate limiter, moved to another base address and with a time limit."""
 

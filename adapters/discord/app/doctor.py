@@ -4,15 +4,17 @@ from typing import cast
 
 import discord
 
-from adapters.discord.api.client import CONTENT_FLAGS, Client
+from adapters.discord.api.client import APPLICATION, CONTENT_FLAGS, Client
 from adapters.discord.api.rest import Rest, ours
-from adapters.discord.app.invite import invite
+from adapters.discord.app.invite import PERMISSIONS, PERSON, SCOPES, SERVER, person_link, server_link, takes
 from adapters.discord.gateway.connection import WITHOUT_CONTENT
 from adapters.discord.gateway.starts import IDENTIFY_LOW
-from adapters.discord.payloads.fields import Payload
+from adapters.discord.payloads.fields import Payload, key, record
 from adapters.discord.settings import DiscordSettings
 from bot.errors import ConfigError, PlatformError
 from bot.platform import Finding
+
+ADMINISTRATOR = 1 << 3
 
 
 async def check(settings: DiscordSettings) -> list[Finding]:
@@ -28,25 +30,25 @@ async def check(settings: DiscordSettings) -> list[Finding]:
         await client.close()
 
 
-async def application_id(settings: DiscordSettings) -> str:
-    """The application's id, as the invite link needs it. Raises ConfigError or PlatformError."""
+async def application(settings: DiscordSettings) -> Payload:
+    """The application as Discord knows it, for the links that install it. Raises ConfigError or PlatformError."""
     client = Client(settings.discord_api_url)
     try:
         await _sign_in(client, settings)
-        return str((await _application(client))["id"])
+        return await _application(client)
     finally:
         await client.close()
 
 
 async def _findings(client: Client, settings: DiscordSettings) -> list[Finding]:
     user = await _sign_in(client, settings)
-    application = await _application(client)
+    found = await _application(client)
     gateway = cast(Payload, await Rest(client).get("/gateway/bot"))
     return [
         Finding("ok", f"The token belongs to {user.get('username', 'the bot')} ({user['id']})."),
-        _content(application),
-        _public(application),
-        *_interactions(application, settings),
+        _content(found),
+        *_installs(found),
+        *_interactions(found, settings),
         _starts(gateway),
     ]
 
@@ -63,7 +65,7 @@ async def _sign_in(client: Client, settings: DiscordSettings) -> Payload:
 
 
 async def _application(client: Client) -> Payload:
-    return cast(Payload, await Rest(client).get("/oauth2/applications/@me"))
+    return cast(Payload, await Rest(client).get(APPLICATION))
 
 
 def _content(application: Payload) -> Finding:
@@ -76,10 +78,37 @@ def _content(application: Payload) -> Finding:
     )
 
 
-def _public(application: Payload) -> Finding:
-    link = invite(str(application["id"]))
-    who = "Anybody" if application.get("bot_public", True) else "Only its owner"
-    return Finding("ok", f"{who} may install the bot: {link}")
+def _installs(application: Payload) -> list[Finding]:
+    """Who may install it, and how. `bot_public` is the portal's switch Public Bot."""
+    own_id, who = str(application["id"]), "Anybody" if application.get("bot_public", True) else "Only its owner"
+    if takes(application, SERVER):
+        found = [
+            Finding("ok", f"{who} may install the bot on a server: {server_link(own_id)}"),
+            *_defaults(application),
+        ]
+    else:
+        todo = "Switch on Installation > Guild Install in the developer portal."
+        found = [Finding("warn", "Nobody can install the bot on a server.", todo)]
+    if takes(application, PERSON):
+        return [*found, Finding("ok", f"{who} may install it for themselves: {person_link(own_id)}")]
+    how = "Installation > User Install in the developer portal"
+    return [*found, Finding("ok", f"Nobody can install it for themselves; that would be {how}.")]
+
+
+def _defaults(application: Payload) -> list[Finding]:
+    """What the button Add App installs, which the portal sets: it may ask for less than the link."""
+    config = record(record(application, "integration_types_config"), SERVER)
+    params = record(config, "oauth2_install_params")
+    if not params:
+        return []
+    lacking = [one for one in SCOPES if one not in (params.get("scopes") or [])]
+    granted = int(key(params, "permissions") or 0)
+    lacking += [what for what, bits in PERMISSIONS.items() if bits & ~granted and not granted & ADMINISTRATOR]
+    if not lacking:
+        return []
+    todo = f"Set Installation > Default Install Settings to the scopes {' and '.join(SCOPES)}, and to the permissions "
+    todo += "of the link; or install the bot with the link alone."
+    return [Finding("warn", f"Discord's own button Add App leaves out: {', '.join(lacking)}.", todo)]
 
 
 def _interactions(application: Payload, settings: DiscordSettings) -> list[Finding]:

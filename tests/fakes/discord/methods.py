@@ -18,7 +18,7 @@ class Api(Servers, Serving):
     def routes(self) -> list[tuple[str, str, Callable[[web.Request], Awaitable[Any]]]]:
         return [
             ("GET", "/users/@me", self._me),
-            ("GET", "/oauth2/applications/@me", self._application),
+            ("GET", "/oauth2/applications/@me", self._application_of_old),
             ("GET", "/applications/@me", self._application),
             ("GET", "/gateway/bot", self._gateway_bot),
             ("GET", "/channels/{c}", self._get_channel),
@@ -39,7 +39,11 @@ class Api(Servers, Serving):
     async def _application(self, _: web.Request) -> Payload:
         about = {"id": self.application_id, "name": "bot", "description": "", "icon": None, "verify_key": "0"}
         rules = {"bot_public": True, "bot_require_code_grant": False, "owner": self.ann}
-        return {**about, **rules, "flags": CONTENT_FLAG if self.content else 0}
+        installs = {"integration_types_config": self.installs, "flags": CONTENT_FLAG if self.content else 0}
+        return {**about, **rules, **installs}
+
+    async def _application_of_old(self, request: web.Request) -> Payload:
+        return {name: value for name, value in (await self._application(request)).items() if name != "flags"}
 
     async def _gateway_bot(self, _: web.Request) -> Payload:
         gateway = self.gateway

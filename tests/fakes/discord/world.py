@@ -15,6 +15,9 @@ from tests.fakes.discord.gateway import FakeGateway
 
 EPOCH_MS = 1_420_070_400_000
 
+INSTALL_PARAMS: Payload = {"scopes": ["applications.commands", "bot"], "permissions": "309237746688"}
+"""What the developer portal has for installs on servers."""
+
 
 class World:
     """One server with one channel to begin with; more on demand."""
@@ -50,6 +53,7 @@ class World:
         self.runner: web.AppRunner | None = None
         self.bot = self.user("routernesia", bot=True)
         self.application_id = str(self.bot["id"])
+        self.installs: Payload = {"0": {"oauth2_install_params": dict(INSTALL_PARAMS)}, "1": {}}
         self.ann, self.bob = self.user("ann"), self.user("bob")
         self.guild = self.snowflake()
         self.guilds = [self.guild]
