@@ -221,6 +221,19 @@ class KeepsConnection(Protocol):
 
 
 @runtime_checkable
+class NamesThreads(Protocol):
+    """A platform on which the bot opens threads for questions, and names them."""
+
+    async def wants_title(self, mention: Mention) -> bool:
+        """Whether this mention's thread would be better named by what it is about. Raises PlatformError."""
+        ...
+
+    async def retitle(self, mention: Mention, name: str) -> None:
+        """Name the thread, with words as a model wrote them, unless a person has named it. Raises PlatformError."""
+        ...
+
+
+@runtime_checkable
 class TellsRefusals(Protocol):
     """A platform that knows what the other end will not take from this process."""
 

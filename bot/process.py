@@ -13,6 +13,7 @@ from typing import Literal
 
 from bot import http, store
 from bot.answer.means import Means, ModelState, Persona
+from bot.answer.titles import Titles
 from bot.commands import About, Commands
 from bot.completions import Completions
 from bot.counted import counted
@@ -103,7 +104,9 @@ class Bot:
         history_ttl_s = settings.history_ttl_hours * 3600
         self.inbox = Inbox(self._redis, history_ttl_s=history_ttl_s, seal=seal, lease_s=self._lease_s)
         shared, forgetting, state = RedisShared(self._redis, seal=seal), Forgetting(self._redis), ModelState()
-        means = Means(self.inbox, self._completions, _persona(settings), self.metrics, shared, model=state)
+        titles = Titles(self._completions, self.metrics)
+        self._stack.push_async_callback(titles.aclose)
+        means = Means(self.inbox, self._completions, _persona(settings), self.metrics, shared, titles, model=state)
         handler = Handler(means, self._opened)
         self._worker = Worker(self.inbox, handler, slots=settings.worker_slots, metrics=self.metrics)
         commands = Commands(self._about(state), shared, inbox=self.inbox, forgetting=forgetting)

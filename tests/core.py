@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from bot import store
 from bot.answer.means import Means, Persona
+from bot.answer.titles import Titles
 from bot.completions import Completions, Patience
 from bot.errors import BotError
 from bot.events import Mention
@@ -92,9 +93,10 @@ async def core(
         )
         inbox, metrics = Inbox(redis, history_ttl_s=3600, seal=seal), Metrics()
         persona = Persona("Bot", lambda name: f"You are on {name}.", context_tokens, deadline_s)
-        means = Means(inbox, completions, persona, metrics, RedisShared(redis, seal=seal or Seal()))
+        titles = Titles(completions, metrics)
+        means = Means(inbox, completions, persona, metrics, RedisShared(redis, seal=seal or Seal()), titles)
         handler = Handler(means, {"fake": platform})
-        async with aclosing(completions):
+        async with aclosing(completions), aclosing(titles):
             yield Bench(inbox, server, platform, metrics, handler, redis)
 
 

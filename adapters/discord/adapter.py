@@ -19,6 +19,7 @@ from adapters.discord.answers.pace import Pace
 from adapters.discord.answers.places import MESSAGE, channel_of
 from adapters.discord.answers.posting import Posting
 from adapters.discord.answers.private import FOLLOW_UPS_MAX, Private
+from adapters.discord.answers.titles import Titles
 from adapters.discord.answers.typing import Typing
 from adapters.discord.api.client import APPLICATION, CONTENT_FLAGS, Client
 from adapters.discord.api.refusals import UNAUTHORIZED
@@ -89,6 +90,7 @@ class DiscordPlatform:
         own_id = lambda: self._directory.own_id  # noqa: E731 -- it is known only once the platform is open
         self._posting = Posting(self._rest, archived, self._pace, own_id=own_id, pause=pause, now=now)
         self._files = Files(self._rest, archived, own_id=own_id, pause=pause, now=now)
+        self._titles = Titles(self._rest, own_id=own_id, by_model=settings.discord_thread_titles == "model")
         self._marks = Marks(lambda: self._services.shared if self._services else None)
         self._lines = Lines(self._rest, self._marks)
         self._reading = Reading(self._rest, self._directory, sees_all=lambda: self._client.wants_content)
@@ -260,6 +262,14 @@ class DiscordPlatform:
         () where Discord refuses for good. Raises Forbidden, Unreachable and RateLimited; see `Reading.before`.
         """
         return await self._reading.before(mention, limit=limit)
+
+    async def wants_title(self, mention: Mention) -> bool:
+        """Whether the mention's thread was opened for it and is still named after it. Raises PlatformError."""
+        return await self._titles.wanted(mention)
+
+    async def retitle(self, mention: Mention, name: str) -> None:
+        """Name the thread. Raises PlatformError; then it keeps its name."""
+        await self._titles.give(mention, name)
 
     async def aclose(self) -> None:
         """Free sockets and sessions."""

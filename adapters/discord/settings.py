@@ -40,6 +40,9 @@ class DiscordSettings(BaseSettings):
     """Where a mention in a channel opens a thread, which then needs no further mention: `on`, `off`, or channel ids
     with commas between them."""
 
+    discord_thread_titles: Literal["model", "question"] = "model"
+    """Who names such a thread: the model once it has answered, with a small request of its own, or the question."""
+
     discord_free_channels: FreeChannelIds = frozenset()
     """Channels in which every message is for the bot, their threads and posts too; needs the Message Content intent."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.answer import prompt
+from bot.answer.titles import Titles
 from bot.completions import Completions
 from bot.inbox.inbox import Inbox
 from bot.metrics import Metrics
@@ -37,6 +38,7 @@ class Means:
     persona: Persona
     metrics: Metrics
     shared: Shared
+    titles: Titles
     model: ModelState = field(default_factory=ModelState)
     estimate: prompt.TokenEstimate = field(default_factory=prompt.TokenEstimate)
     wall: Callable[[], float] = time.time

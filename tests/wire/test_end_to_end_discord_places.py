@@ -9,7 +9,7 @@ from tests.fakes.discord import FakeDiscord
 from tests.running import Running, Services, always, count, running, services
 from tests.until import until
 
-THREADS = {"discord_threads": "on"}
+THREADS = {"discord_threads": "on", "discord_thread_titles": "question"}
 
 
 def asked(outside: Services, at: int = -1) -> list[str]:

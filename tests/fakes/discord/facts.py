@@ -34,3 +34,11 @@ class Refusal(Exception):
         super().__init__(text)
         self.status = status
         self.body: Payload = {"code": code, "message": text} | ({"errors": errors} if errors else {})
+
+
+class Limited(Refusal):
+    """A limit of one kind of change, which no bucket's headers have announced."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(429, 20028, "The write action you are performing on the channel has hit the write rate limit.")
+        self.body |= {"retry_after": retry_after_s, "global": False}

@@ -6,18 +6,20 @@ status of 30046 as reported in public (429). Tests switch on what they need.
 
 import json
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from typing import Any, cast
 
 from aiohttp import BodyPartReader, web
 
-from tests.fakes.discord.facts import Payload, Refusal
+from tests.fakes.discord.facts import Limited, Payload, Refusal
 from tests.fakes.discord.people import Peopled
 from tests.fakes.discord.world import EPOCH_MS
 
 FILE_MAX_BYTES = 10 * 1024 * 1024
 REQUEST_MAX_BYTES = 25 * 1024 * 1024
 OLD_S = 3_600.0
+RENAMES_MAX, RENAMES_WINDOW_S = 2, 600.0
+"""As everybody observes; no number is documented."""
 
 
 class Rules(Peopled):
@@ -32,6 +34,7 @@ class Rules(Peopled):
         self.closed_dms: set[str] = set()
         self.no_files: set[str] = set()
         self.automod: set[str] = set()
+        self.renamed: dict[str, list[float]] = defaultdict(list)
         self.no_buttons = False
         self.old_edits_max = 3
         self.old_edit_again_s = 600.0
@@ -122,16 +125,38 @@ class Rules(Peopled):
             raise Refusal(400, 200000, "Message was blocked by automatic moderation")
 
     async def change_channel(self, request: web.Request) -> Payload:
-        """PATCH /channels/{c}: unarchive a thread. Who may not manage threads cannot open a locked one."""
+        """PATCH /channels/{c}: unarchive a thread, or name one.
+
+        Who may not manage threads cannot open a locked one, and names those that are their own.
+        """
         channel, data = request.match_info["c"], cast(Payload, await request.json())
         if channel not in self.channels:
             raise Refusal(404, 10003, "Unknown Channel")
         if channel in self.locked or channel in self.forbidden:
             raise Refusal(403, 50013, "Missing Permissions")
+        if "name" in data:
+            self._rename(self.channels[channel], str(data["name"]))
         if data.get("archived") is False:
             self.archived.discard(channel)
         self.note("channel", channel=channel, body=data)
         return self.channels[channel]
+
+    def renamed_twice(self, channel: str) -> None:
+        """As if it had been named twice just now."""
+        self.renamed[channel] = [time.monotonic()] * RENAMES_MAX
+
+    def _rename(self, channel: Payload, name: str) -> None:
+        if channel.get("owner_id") != self.bot["id"]:
+            raise Refusal(403, 50013, "Missing Permissions")
+        if not 1 <= len(name) <= 100:
+            raise Refusal(400, 50035, "Invalid Form Body", {"name": {"_errors": []}})
+        if any(word in name for word in self.automod):
+            raise Refusal(400, 200001, "Title was blocked by automatic moderation")
+        lately = [at for at in self.renamed[channel["id"]] if time.monotonic() - at < RENAMES_WINDOW_S]
+        if len(lately) >= RENAMES_MAX:
+            raise Limited(lately[0] + RENAMES_WINDOW_S - time.monotonic())
+        self.renamed[channel["id"]] = [*lately, time.monotonic()]
+        channel["name"] = name
 
 
 def _checked(components: list[Payload]) -> list[Payload]:
