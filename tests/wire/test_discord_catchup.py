@@ -7,12 +7,14 @@ import pytest
 from redis.asyncio import Redis
 
 from adapters.discord.gateway.sessions import Sessions, Shard
+from adapters.discord.incoming.access import UNLISTED
 from tests.discord_processes import Once, Process, process
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_bot import no_pause
 from tests.fakes.services import FakeServices
 
 HASTE = {"pause": no_pause}
+ROLE = "1234567890123456789"
 
 
 @pytest.fixture
@@ -133,6 +135,25 @@ async def test_many_pages_are_read_up_to_a_bound(fake: FakeDiscord, redis: Redis
         await fake.until(lambda: len(heard.ids) == 300)
     assert heard.ids == sent[:300]
     assert len(reads(fake)) == 3
+
+
+async def test_who_may_by_a_role_is_answered_although_messages_that_were_missed_tell_no_roles(
+    fake: FakeDiscord, redis: Redis, heard: Once
+) -> None:
+    fake.roles[fake.ann["id"]] = [ROLE]
+    async with process(fake, redis, heard, options=HASTE, discord_allowed_roles=ROLE) as one:
+        await live(fake, one)
+    refuse_resumes(fake)
+    gone = fake.user("cem")
+    fake.left.add(gone["id"])
+    for one in (fake.bob, gone):
+        fake.mention(fake.channel, one, "may I?")
+    missed = fake.mention(fake.channel, fake.ann, "I may")
+    fake.faults.append(("GET", f"/members/{fake.ann['id']}", "reset"))  # asked again
+    async with process(fake, redis, heard, options=HASTE, discord_allowed_roles=ROLE):
+        await fake.until(lambda: heard.ids)
+        await fake.until(lambda: [one["content"] for one in fake.answers(fake.channel)] == [UNLISTED])
+    assert heard.ids == [missed]
 
 
 async def test_a_channel_that_may_not_be_read_does_not_hold_up_the_others(

@@ -132,7 +132,7 @@ class Hearing:
     async def _edit(self, payload: Payload, submit: Submit) -> None:
         """An edit, unless its writer may not use the bot any more; they may still take a message back."""
         found = edits(payload, await self._clear(payload))
-        if found and found[0].now and self._refusal(payload, found[0].now) is None:
+        if found and found[0].now and await self._refusal(payload, found[0].now) is None:
             await self._changes(found, submit)
 
     async def _changes(self, found: list[Change], submit: Submit) -> None:
@@ -141,22 +141,28 @@ class Hearing:
                 await submit(change)
 
     async def _may(self, payload: Payload, found: Mention) -> bool:
-        if why := self._refusal(payload, found):
+        if why := await self._refusal(payload, found):
             if found.addressed and not found.author.is_bot:
                 await self._lines.refuse(found, why)
             return False
         services = self._services()
         return not found.author.is_bot or await bots.may_go_on(found, services.shared if services else None)
 
-    def _refusal(self, payload: Payload, found: Mention) -> str | None:
+    async def _refusal(self, payload: Payload, found: Mention) -> str | None:
         place = found.place
         return self._rules.access.refusal(
             found.author,
             guild=place.workspace,
             channel=place.channel,
             parent=self._directory.guild(place.workspace).parents.get(place.channel, ""),
-            roles=keys(record(payload, "member"), "roles"),
+            roles=await self._roles(payload, found),
         )
+
+    async def _roles(self, payload: Payload, found: Mention) -> list[str]:
+        """The writer's. The REST API, from which missed messages are read, does not tell them with a message."""
+        if "member" in payload or not found.place.workspace or not self._rules.access.roles:
+            return keys(record(payload, "member"), "roles")
+        return await self._lookup.roles_of(found.author.id, found.place.workspace)
 
     async def _begin_anew(self, found: Mention) -> None:
         """Forget the direct conversation before a fresh mention in it: once, however often the message comes."""

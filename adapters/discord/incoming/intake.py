@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from bot.errors import StoreError
+from bot.errors import RateLimited, StoreError, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +40,8 @@ def nothing() -> None:
 class Arrival:
     """An event on its way in.
 
-    `take` brings it to `submit`; where it raises StoreError it is called again. `done` is called once the event is
-    through, or given up for good: nothing of it has to be kept any longer.
+    `take` brings it to `submit`; where Redis or Discord cannot be asked just now it is called again. `done` is called
+    once the event is through, or given up for good: nothing of it has to be kept any longer.
     """
 
     event_id: str
@@ -127,7 +127,7 @@ class Intake:
         while True:
             try:
                 return await arrival.take()
-            except StoreError as error:
+            except (StoreError, Unreachable, RateLimited) as error:
                 log.warning("submit_waits", extra={"event_id": arrival.event_id, "error": type(error).__name__})
             except Exception as error:  # noqa: BLE001 -- wall: one bad event must not stop its channel
                 log.error("submit_failed", extra={"event_id": arrival.event_id, "error": type(error).__name__})

@@ -1,7 +1,7 @@
-"""Asks Discord what a channel is, where the gateway has not told: after a RESUME in a new process nothing is known.
+"""Asks Discord for what the gateway has not told: after a RESUME in a new process nothing is known.
 
-One call per channel, once a message there may be for the bot; what it says is kept by the directory. Where Discord does
-not say, the channel counts as one without threads around it, in no other.
+What a channel is: one call for each, once a message there may be for the bot; what it says is kept by the directory.
+Where Discord does not say, the channel counts as one without threads around it, in no other.
 """
 
 import asyncio
@@ -13,13 +13,16 @@ from typing import Final, cast
 
 from adapters.discord.api.rest import Rest
 from adapters.discord.incoming.directory import Directory
-from adapters.discord.payloads.fields import Payload
+from adapters.discord.payloads.fields import Payload, keys
 from bot.errors import PlatformError
 
 log = logging.getLogger(__name__)
 
 CHANNEL: Final = "/channels/{channel_id}"
 ROLES: Final = "/guilds/{guild_id}/roles"
+MEMBER: Final = "/guilds/{guild_id}/members/{user_id}"
+"""Get Guild Member, which needs no intent (developer docs, Guild Resource, read November 2026)."""
+
 ROLES_KEPT_S: Final = 3_600.0
 WITHIN_S: Final = 5.0  # chosen: the messages of this channel wait so long, those of others do not
 FAILED_S: Final = 60.0  # chosen: so long a channel that could not be asked about is not asked about again
@@ -51,6 +54,17 @@ class Lookup:
             self._failed[channel] = self._clock() + FAILED_S
             if len(self._failed) > FAILED_MAX:
                 self._failed.popitem(last=False)
+
+    async def roles_of(self, user_id: str, guild_id: str) -> list[str]:
+        """A member's roles; none where Discord knows no such member. Raises Unreachable or RateLimited."""
+        try:
+            found = cast(Payload, await self._rest.get(MEMBER, guild_id=guild_id, user_id=user_id))
+        except PlatformError as error:
+            if error.retryable:
+                raise
+            log.info("member_unknown", extra={"server": guild_id, "error": type(error).__name__})
+            return []
+        return keys(found, "roles")
 
     async def learn_roles(self, guild_id: str) -> None:
         """Let the directory know the bot's own role in a server; once an hour where it has none."""

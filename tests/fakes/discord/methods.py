@@ -23,6 +23,7 @@ class Api(Servers, Serving):
             ("GET", "/gateway/bot", self._gateway_bot),
             ("GET", "/channels/{c}", self._get_channel),
             ("GET", "/guilds/{g}/roles", self.get_roles),
+            ("GET", "/guilds/{g}/members/{u}", self._member),
             ("PATCH", "/channels/{c}", self.change_channel),
             ("GET", "/channels/{c}/messages", self._list),
             ("POST", "/channels/{c}/messages", self._create),
@@ -44,6 +45,12 @@ class Api(Servers, Serving):
 
     async def _application_of_old(self, request: web.Request) -> Payload:
         return {name: value for name, value in (await self._application(request)).items() if name != "flags"}
+
+    async def _member(self, request: web.Request) -> Payload:
+        user = self.users.get(request.match_info["u"])
+        if user is None or user["id"] in self.left:
+            raise Refusal(404, 10007, "Unknown Member")
+        return {"user": user, "nick": None, "roles": self.roles.get(user["id"], [])}
 
     async def _gateway_bot(self, _: web.Request) -> Payload:
         gateway = self.gateway
