@@ -79,7 +79,7 @@ class Api(Servers, Serving):
             raise Refusal(404, 10008, "Unknown Message") from None
 
     async def _get(self, request: web.Request) -> Payload:
-        return self.seen(self._stored(request), self.content)
+        return self._fetched(self._stored(request))
 
     async def _list(self, request: web.Request) -> list[Payload]:
         channel = self._channel(request)["id"]
@@ -89,7 +89,12 @@ class Api(Servers, Serving):
             found = [one for one in found if int(one["id"]) > int(query["after"])][:limit]
         elif "before" in query:
             found = [one for one in found if int(one["id"]) < int(query["before"])]
-        return [self.seen(one, self.content) for one in reversed(found[-limit:])]
+        return [self._fetched(one) for one in reversed(found[-limit:])]
+
+    def _fetched(self, message: Payload) -> Payload:
+        """`member` and `guild_id` are extra fields of gateway events (developer docs, Message Create)."""
+        seen = self.seen(message, self.content)
+        return {name: value for name, value in seen.items() if name not in ("member", "guild_id")}
 
     async def _create(self, request: web.Request) -> Payload:
         channel = self._channel(request)["id"]
