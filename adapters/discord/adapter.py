@@ -15,6 +15,7 @@ from aiohttp import web
 
 from adapters.discord.answers.archived import Archived
 from adapters.discord.answers.files import Files
+from adapters.discord.answers.neighbours import Neighbours
 from adapters.discord.answers.pace import Pace
 from adapters.discord.answers.places import MESSAGE, channel_of
 from adapters.discord.answers.posting import Posting
@@ -88,10 +89,12 @@ class DiscordPlatform:
         self._pace = Pace()
         archived = Archived(self._rest, services=lambda: self._services)
         own_id = lambda: self._directory.own_id  # noqa: E731 -- it is known only once the platform is open
-        self._posting = Posting(self._rest, archived, self._pace, own_id=own_id, pause=pause, now=now)
+        shared = lambda: self._services.shared if self._services else None  # noqa: E731 -- as above
+        neighbours = Neighbours(shared)
+        self._posting = Posting(self._rest, archived, self._pace, neighbours, own_id=own_id, pause=pause, now=now)
         self._files = Files(self._rest, archived, own_id=own_id, pause=pause, now=now)
         self._titles = Titles(self._rest, own_id=own_id, by_model=settings.discord_thread_titles == "model")
-        self._marks = Marks(lambda: self._services.shared if self._services else None)
+        self._marks = Marks(shared)
         self._lines = Lines(self._rest, self._marks)
         self._reading = Reading(self._rest, self._directory, sees_all=lambda: self._client.wants_content)
         self._hearing = self._heard(now)
@@ -124,7 +127,7 @@ class DiscordPlatform:
         return "discord"
 
     def limits(self, mention: Mention) -> Limits:
-        """2,000 characters; an edit every 1.2 s, less often where the channel is busy.
+        """2,000 characters; an edit every 1.25 s, less often where the channel is busy.
 
         A private answer ends with the last follow-up that Discord takes.
         """

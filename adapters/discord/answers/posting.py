@@ -12,6 +12,7 @@ from adapters.discord.answers.archived import Archived
 from adapters.discord.answers.buttons import components, ids
 from adapters.discord.answers.earlier import earlier
 from adapters.discord.answers.insisting import asked_s, insist
+from adapters.discord.answers.neighbours import Neighbours
 from adapters.discord.answers.nonces import NONCE_WINDOW_S, nonce
 from adapters.discord.answers.pace import Pace
 from adapters.discord.answers.places import MESSAGE, MESSAGES, channel_of, own_after
@@ -63,6 +64,7 @@ class Posting:
         rest: Rest,
         archived: Archived,
         pace: Pace,
+        neighbours: Neighbours,
         *,
         own_id: Callable[[], str],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -71,6 +73,7 @@ class Posting:
         self._rest = rest
         self._archived = archived
         self._pace = pace
+        self._neighbours = neighbours
         self._own_id = own_id
         self._pause = pause
         self._now = now
@@ -95,9 +98,11 @@ class Posting:
         """
         if self._is_old(message_id):
             await self._edit_old(mention, message_id, content, stage=stage)
+        elif stage == "growing":
+            await self._neighbours.turn(channel_of(mention))
+            await self._edit(mention, message_id, content, stage=stage, need="spare")
         else:
-            need: Need = "spare" if stage == "growing" else "needed"
-            await self._edit(mention, message_id, content, stage=stage, need=need)
+            await self._edit(mention, message_id, content, stage=stage)
         self._note(mention, stage)
 
     async def _edit(
