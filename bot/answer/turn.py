@@ -200,7 +200,7 @@ class Turn:
                 await self._withdraw()
                 return
         self._report(outcome, age_s)
-        if not mention.private:
+        if outcome == "whole" and not mention.private:
             self._means.titles.begin(self._platform, mention, kept)
         self._spent.mentions = 0 if mention.replaces else 1
         await self._count_use()

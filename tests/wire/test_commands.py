@@ -68,10 +68,11 @@ class TestDoctor:
         assert all(finding.level != "fail" for finding in findings)
 
 
-async def test_invite_prints_the_link_of_the_tokens_application(tmp_path: Path) -> None:
+async def test_invite_prints_the_links_of_the_tokens_application(tmp_path: Path) -> None:
     async with services() as outside:
-        link = await app.invite(configured(outside, tmp_path))
-    assert link.startswith("https://discord.com/oauth2/authorize?")
+        said = await app.invite(configured(outside, tmp_path))
+    link = f"https://discord.com/oauth2/authorize?client_id={outside.discord.application_id}&"
+    assert [line.strip().startswith(link) for line in said.splitlines()] == [False, True, False, True]
 
 
 async def test_invite_says_what_to_check_when_discord_cannot_be_asked(tmp_path: Path) -> None:
