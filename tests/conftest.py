@@ -26,10 +26,15 @@ settings.load_profile("quick")
 Redis.__repr__ = object.__repr__
 
 
+# Neither while thousands of tests are collected, nor afterwards, need the collector look through them again and again.
+gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """What stands now stays: the collector need not look through thousands of tests again and again."""
+    """What stands now stays."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
