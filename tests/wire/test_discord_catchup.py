@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
+from adapters.discord.gateway import catchup
 from adapters.discord.gateway.sessions import Sessions, Shard
 from adapters.discord.incoming.access import UNLISTED
 from tests.discord_processes import Once, Process, process
@@ -126,7 +127,10 @@ async def test_what_is_older_than_an_answer_may_be_is_left_alone(fake: FakeDisco
     assert heard.ids == [young]
 
 
-async def test_many_pages_are_read_up_to_a_bound(fake: FakeDiscord, redis: Redis, heard: Once) -> None:
+async def test_many_pages_are_read_up_to_a_bound_which_is_said(
+    fake: FakeDiscord, redis: Redis, heard: Once, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(catchup, "PAGES_MAX", 3)
     async with process(fake, redis, heard, options=HASTE) as one:
         await live(fake, one)
     refuse_resumes(fake)
@@ -135,6 +139,7 @@ async def test_many_pages_are_read_up_to_a_bound(fake: FakeDiscord, redis: Redis
         await fake.until(lambda: len(heard.ids) == 300)
     assert heard.ids == sent[:300]
     assert len(reads(fake)) == 3
+    assert [one.message for one in caplog.records].count("catch_up_channel_cut") == 1
 
 
 async def test_who_may_by_a_role_is_answered_although_messages_that_were_missed_tell_no_roles(
