@@ -100,9 +100,10 @@ class Shared(Protocol):
         """
         ...
 
-    async def spend(self, budget: str, *, per_minute: float, burst: int) -> float:
+    async def spend(self, budget: str, *, per_minute: float, burst: int, reserve: int = 0) -> float:
         """Take one from a budget that refills at `per_minute` and holds `burst` at most.
 
+        It is granted only where `reserve` (fewer than `burst`) are left then, for those who spend without one.
         0.0 when it was granted; else the seconds until a next try may succeed, and nothing was spent.
         """
         ...

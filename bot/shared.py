@@ -98,7 +98,8 @@ if full_at > now + most then
   store(full_at)
 end
 full_at = full_at + interval
-if full_at > now + most then return full_at - now - most end
+local latest = now + most - interval * tonumber(ARGV[3])
+if full_at > latest then return full_at - latest end
 store(full_at)
 return 0
 """
@@ -178,10 +179,10 @@ class RedisShared:
         finally:  # also where it was not had: a command that was cut off may have taken it
             await self._release(key, token, held=held)
 
-    async def spend(self, budget: str, *, per_minute: float, burst: int) -> float:
+    async def spend(self, budget: str, *, per_minute: float, burst: int, reserve: int = 0) -> float:
         """See `Shared.spend`. GCRA; the wait is rounded up, to whole microseconds of the interval."""
-        interval = math.ceil(60e6 / per_minute)
-        wait = await self._call(self._spend, "spend from a budget", [store.key("budget", budget)], interval, burst)
+        keys, interval = [store.key("budget", budget)], math.ceil(60e6 / per_minute)
+        wait = await self._call(self._spend, "spend from a budget", keys, interval, burst, reserve)
         return float(wait) / 1e6
 
     async def count(self, name: str, *, ttl_s: float, **fields: int) -> None:

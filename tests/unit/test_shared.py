@@ -327,20 +327,21 @@ async def test_a_budget_grants_again_after_the_wait_it_asked_for(shared: Shared)
         await asyncio.sleep(wait)
 
 
-AT = "local function micros() return tonumber(ARGV[3]) end\n"
+AT = "local function micros() return tonumber(ARGV[4]) end\n"
 """In place of the server's clock, so that the algorithm is tested to the microsecond."""
 
 EXPIRY = "math.ceil((full_at - now) / 1000)"
 """The budget's TTL in milliseconds; here, where no real time passes, it must not expire."""
 
 
-async def granted(redis: Redis, *, interval: int, burst: int, moments: list[int]) -> list[int]:
+async def granted(redis: Redis, *, interval: int, burst: int, moments: list[int], reserve: int = 0) -> list[int]:
     """What the script answers at these moments, in microseconds."""
     await redis.execute_command("FLUSHALL")
     assert module.MICROS in module.SPEND
     assert EXPIRY in module.SPEND
     script = redis.register_script(module.SPEND.replace(module.MICROS, AT).replace(EXPIRY, "60000"))
-    return [int(await script(keys=[store.key("budget", "a")], args=[interval, burst, moment])) for moment in moments]
+    keys, rate = [store.key("budget", "a")], [interval, burst, reserve]
+    return [int(await script(keys=keys, args=[*rate, moment])) for moment in moments]
 
 
 START = 1_795_000_000_000_000
@@ -350,28 +351,33 @@ steps = st.integers(0, 3_000_000) | st.integers(0, 5) | st.just(0)
 
 
 @given(
-    interval=st.integers(1, 1_500_000), burst=st.integers(1, 6), gaps=st.lists(steps, max_size=30), exact=st.booleans()
+    interval=st.integers(1, 1_500_000),
+    burst=st.integers(1, 6),
+    share=st.floats(0, 1, exclude_max=True),
+    gaps=st.lists(steps, max_size=30),
+    exact=st.booleans(),
 )
 def test_a_budget_grants_as_a_bucket_of_tokens_does_and_never_more_than_burst_and_rate_in_any_window(
-    valkey_url: str, interval: int, burst: int, gaps: list[int], exact: bool
+    valkey_url: str, interval: int, burst: int, share: float, gaps: list[int], exact: bool
 ):
+    reserve = int(burst * share)
     gaps = [gap // interval * interval for gap in gaps] if exact else gaps
     moments = [START + sum(gaps[:at]) for at in range(len(gaps) + 1)]
 
     async def run() -> list[int]:
         async with store.connect(valkey_url, data_dir=Path("unused")) as client:
-            return await granted(client, interval=interval, burst=burst, moments=moments)
+            return await granted(client, interval=interval, burst=burst, moments=moments, reserve=reserve)
 
     waits = asyncio.run(run())
     level, last = burst * interval, START  # in microseconds' worth of tokens
     for moment, wait in zip(moments, waits, strict=True):
         level, last = min(burst * interval, level + moment - last), moment
-        assert wait == max(0, interval - level)
+        assert wait == max(0, (1 + reserve) * interval - level)
         level -= 0 if wait else interval
     taken = [moment for moment, wait in zip(moments, waits, strict=True) if not wait]
     for first in range(len(taken)):
         for end in range(first, len(taken)):
-            assert end - first + 1 <= burst + (taken[end] - taken[first]) // interval
+            assert end - first + 1 <= burst - reserve + (taken[end] - taken[first]) // interval
 
 
 async def test_a_budget_is_not_shut_for_long_when_the_servers_clock_was_set_back(redis: Redis):
@@ -380,6 +386,15 @@ async def test_a_budget_is_not_shut_for_long_when_the_servers_clock_was_set_back
         redis, interval=1000, burst=2, moments=[START + hour, START + hour, START, START + 1000, START + 1500]
     )
     assert waits == [0, 0, 1000, 0, 500]
+
+
+async def test_what_leaves_a_reserve_waits_for_all_that_others_took_of_it(redis: Redis, shared: Shared):
+    rate = {"per_minute": 1, "burst": 5}
+    assert await shared.spend("a", **rate, reserve=4) == 0.0
+    assert await shared.spend("a", **rate, reserve=4) > 0
+    assert [await shared.spend("a", **rate) for _ in range(4)] == [0.0] * 4
+    assert 180 < await shared.spend("a", **rate, reserve=4) <= 300
+    assert 0 < await shared.spend("a", **rate) <= 60
 
 
 async def test_a_budget_that_was_made_smaller_binds_at_once(redis: Redis, shared: Shared):

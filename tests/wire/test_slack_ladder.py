@@ -54,8 +54,8 @@ class _HastyShared(RedisShared):
         super().__init__(redis, seal=Seal())
         self._speed = speed
 
-    async def spend(self, budget: str, *, per_minute: float, burst: int) -> float:
-        return await super().spend(budget, per_minute=per_minute * self._speed, burst=burst)
+    async def spend(self, budget: str, *, per_minute: float, burst: int, reserve: int = 0) -> float:
+        return await super().spend(budget, per_minute=per_minute * self._speed, burst=burst, reserve=reserve)
 
 
 class Ahead:

@@ -99,9 +99,10 @@ class Posting:
         if self._is_old(message_id):
             await self._edit_old(mention, message_id, content, stage=stage)
         elif stage == "growing":
-            await self._neighbours.turn(channel_of(mention))
+            await self._neighbours.turn(mention.place)
             await self._edit(mention, message_id, content, stage=stage, need="spare")
         else:
+            await self._neighbours.first(mention.place)
             await self._edit(mention, message_id, content, stage=stage)
         self._note(mention, stage)
 
