@@ -21,10 +21,13 @@ PING = b'{"type": 1}'
 
 
 @asynccontextmanager
-async def reached(discord: FakeDiscord, redis: Redis, **more: str) -> AsyncGenerator[tuple[Joined, str]]:
+async def reached(
+    discord: FakeDiscord, redis: Redis, *, step_s: float = 60.0, **more: str
+) -> AsyncGenerator[tuple[Joined, str]]:
     """An adapter that listens, and the address at which Discord reaches it; `more` are settings."""
     discord.by_http = True
-    async with joined(discord, redis, settings={"discord_public_key": discord.public_key, **more}) as bot:
+    settings = {"discord_public_key": discord.public_key, **more}
+    async with joined(discord, redis, settings=settings, step_s=step_s) as bot:
         app = web.Application()
         app.add_routes(bot.platform.routes())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -131,11 +134,10 @@ async def test_without_a_public_key_there_is_no_address(redis: Redis, key: str) 
 
 
 async def test_any_of_several_replicas_without_a_gateway_takes_what_comes(redis: Redis) -> None:
-    off = {"discord_gateway": "off"}
     async with (
         FakeDiscord() as discord,
-        reached(discord, redis, **off) as (one, first),
-        reached(discord, redis, **off) as (other, second),
+        reached(discord, redis, discord_gateway="off") as (one, first),
+        reached(discord, redis, discord_gateway="off") as (other, second),
     ):
         assert (one.platform.connected, other.platform.connected, discord.gateway.sessions) == (True, True, {})
         message = discord.say(discord.channel, discord.bob, "it rains")

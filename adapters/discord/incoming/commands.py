@@ -56,12 +56,21 @@ class Commands:
         place = slash.source.place
         if place.kind == "channel":
             return responses.said(STOP_THERE)
-        await submit(Stop(place, slash.source.actor))
-        return responses.said(STOPPED)
+
+        async def stop() -> Json:
+            await submit(Stop(place, slash.source.actor))
+            return responses.said(STOPPED)
+
+        return await self._entrance.once(slash.source, stop)
 
     async def _command(self, name: str, slash: Slash) -> Json:
         services, source = self._entrance.services, slash.source
         if services is None:
             return responses.said(NOT_HERE)
         argument = next(iter(slash.options.values()), "").strip()
-        return responses.said(await services.command(Command(name, argument, source.place, source.actor, sign="/")))
+        command = Command(name, argument, source.place, source.actor, sign="/")
+
+        async def done() -> Json:
+            return responses.said(await services.command(command))
+
+        return await self._entrance.once(source, done)

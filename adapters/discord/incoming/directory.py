@@ -8,7 +8,7 @@ RESUME in a new process: Discord then names no server again.
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from adapters.discord.payloads.fields import Payload
+from adapters.discord.payloads.fields import Payload, number
 from adapters.discord.payloads.guild import EMPTY, FORUM_TYPES, THREAD_TYPES, Guild
 
 THREADS_MAX = 2_000
@@ -105,9 +105,9 @@ class Directory:
 def _put(guild: Guild, channel: Payload) -> None:
     key = str(channel["id"])
     guild.names[key] = str(channel.get("name") or "")
-    if channel.get("type") in FORUM_TYPES:
+    if number(channel, "type") in FORUM_TYPES:
         guild.forums.add(key)
-    if channel.get("type") in THREAD_TYPES:
+    if number(channel, "type") in THREAD_TYPES:
         guild.threads.pop(key, None)  # the newest stands last
         guild.threads[key] = str(channel.get("owner_id") or "")
         if channel.get("parent_id"):

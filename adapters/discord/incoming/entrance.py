@@ -1,12 +1,14 @@
-"""What commands, menus and presses have in common: who may, the core's services, and a private question.
+"""What commands, menus and presses have in common: who may, the core's services, acts done once, a private question.
 
 It reads no payload and knows no response.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from adapters.discord.answers.responses import Json
 from adapters.discord.api.webhooks import Ref
 from adapters.discord.incoming.access import Access
 from adapters.discord.payloads.interactions import Source
@@ -16,6 +18,12 @@ from bot.services import Services
 
 NOT_HERE: Final = "Sorry, this is not available here."
 FAILED: Final = "Sorry, that did not work. Please try again."
+
+ACT_MAX_S: Final = 20.0
+"""Chosen: longer than Redis may take for one act; then whoever began is dead, and another process does it."""
+
+ANSWER_KEPT_S: Final = 900.0
+"""Chosen: as long as an interaction can be answered; after that nobody sends it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,23 @@ class Entrance:
             parent=source.parent,
             roles=source.roles,
         )
+
+    async def once(self, source: Source, act: Callable[[], Awaitable[Json]]) -> Json:
+        """Do what is not to be done twice, and give its response; whoever hears of it again gives the same response.
+
+        Two processes may hear the same shard, and a RESUME in a new one may bring again what was done seconds ago: by
+        then another answer may be on its way, which a second Stop would end and a second reset would forget. Who comes
+        while it is being done waits: Discord takes either's response. Raises StoreError.
+        """
+        if self.services is None:
+            return await act()
+        shared, name = self.services.shared, f"did:{tenant(source)}:{source.id}"
+        async with shared.lock(name, ttl_s=ACT_MAX_S, within_s=ACT_MAX_S):
+            if (said := await shared.get(name, tenant=tenant(source))) is not None:
+                return json.loads(said)
+            response = await act()
+            await shared.put(name, json.dumps(response), tenant=tenant(source), ttl_s=ANSWER_KEPT_S)
+            return response
 
 
 def private(source: Source, text: str, *, place: Place | None = None) -> Mention:

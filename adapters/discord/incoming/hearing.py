@@ -165,11 +165,15 @@ class Hearing:
         return await self._lookup.roles_of(found.author.id, found.place.workspace)
 
     async def _begin_anew(self, found: Mention) -> None:
-        """Forget the direct conversation before a fresh mention in it: once, however often the message comes."""
+        """Forget the direct conversation before a fresh mention in it: once, however often the message comes.
+
+        Nobody goes on before it is forgotten; what would be forgotten else is the new conversation. Raises StoreError,
+        and Unreachable while another process is at it.
+        """
         if (services := self._services()) is None:
             return
         what = f"anew:discord:{found.place.workspace}:{found.message_id}"
-        async with self._marks.once(what, workspace=found.place.workspace, ttl_s=ANEW_KEPT_S) as first:
+        async with self._marks.done_once(what, workspace=found.place.workspace, ttl_s=ANEW_KEPT_S) as first:
             if first:
                 await services.command(Command("reset", "", found.place, found.author))
 

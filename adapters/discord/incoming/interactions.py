@@ -15,7 +15,7 @@ from typing import Any, Final
 from adapters.discord.answers import responses
 from adapters.discord.answers.responses import Json
 from adapters.discord.api.rest import Rest
-from adapters.discord.api.webhooks import Given, Ref, Webhooks
+from adapters.discord.api.webhooks import Ended, Given, Ref, Webhooks
 from adapters.discord.incoming.commands import Commands
 from adapters.discord.incoming.entrance import FAILED, Entrance
 from adapters.discord.incoming.intake import Done, nothing
@@ -33,7 +33,7 @@ from adapters.discord.payloads.interactions import (
     interaction,
 )
 from adapters.discord.payloads.parse import sent_at
-from bot.errors import BotError
+from bot.errors import BotError, RateLimited, Unreachable
 from bot.platform import Submit
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,12 @@ another try (0.1-0.5 s each); together less than Discord's 3 s."""
 
 GIVE_UP_S: Final = 60.0
 """The longest that anything takes which was deferred (chosen)."""
+
+TELL_PAUSES_S: Final = (0.3, 1.0, 3.0)
+"""Before the tries after the first to say what came of something deferred (chosen, as for other messages)."""
+
+TELL_PAUSE_MAX_S: Final = 10.0
+"""The longest that Discord's wish to wait is obeyed for it (chosen); then the person asks again."""
 
 RUNNING_MAX: Final = 1_000
 """Chosen, as many as mentions may wait; then people read that the bot did not respond."""
@@ -177,9 +183,22 @@ class Interactions:
             work.cancel()
 
     async def _tell(self, source: Source, message: Json, *, instead: bool) -> None:
-        """Say something after a deferred response: in its place, or where the response only took a press, beside it."""
+        """Say something after a deferred response: in its place, or where the response only took a press, beside it.
+
+        Discord may falter, and what stands in an HTTP response may reach it later than this (`Ended`). Raises
+        PlatformError.
+        """
         to = Ref(source.application, source.token, sent_at(source.id))
-        await (self._webhooks.edit(to, message) if instead else self._webhooks.follow_up(to, message))
+        say = self._webhooks.edit if instead else self._webhooks.follow_up
+        for pause_s in TELL_PAUSES_S:
+            try:
+                await say(to, message)
+            except (Ended, RateLimited, Unreachable) as error:
+                asked_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
+                await asyncio.sleep(max(pause_s, min(asked_s, TELL_PAUSE_MAX_S)))
+            else:
+                return
+        await say(to, message)
 
     def _callback(self, source: Source) -> Respond:
         async def respond(body: Json) -> Given:

@@ -4,6 +4,7 @@ A button's custom id says whose answer it is, `rb:<act>:<asker id>:<question id>
 after a restart. A press comes once and is not sent again: what must not be lost is on disk before it is acknowledged.
 """
 
+from functools import partial
 from typing import Final
 
 from adapters.discord.answers import buttons, responses
@@ -45,10 +46,8 @@ class Presses:
         if not _takes_part(source, found.asker, self._owner(source)):
             return responses.said(NOT_YOURS)
         if found.act == "stop":
-            # The answer's own message leads to its conversation, also where the question went on with an older one.
-            await submit(Stop(source.place, source.actor, press.message_id))
-        else:
-            await self._regenerate(press, submit)
+            return await self._entrance.once(source, partial(_stop, press, submit))
+        await self._regenerate(press, submit)
         return responses.UNCHANGED
 
     async def complained(self, form: Form) -> Json:
@@ -81,13 +80,15 @@ class Presses:
         if services is None:
             await submit(mention)
             return
-        wish = f"again:discord:{place.workspace}:{place.channel}:{press.message_id}"
-        if await services.shared.add(wish, source.id, tenant=tenant(source), ttl_s=_AGAIN_AFTER_S):
+        shared, wish = services.shared, f"again:discord:{place.workspace}:{place.channel}:{press.message_id}"
+        if await shared.add(wish, source.id, tenant=tenant(source), ttl_s=_AGAIN_AFTER_S):
             try:
                 await submit(mention)
             except BotError:
-                await services.shared.drop(wish)
+                await shared.drop(wish)
                 raise
+        elif await shared.get(wish, tenant=tenant(source)) == source.id:
+            await submit(mention)  # this very press, heard again: whoever heard it first may have died before this
 
     async def _rate(self, press: Press, *, good: bool) -> Json:
         """Pass an opinion on. The other thumb replaces it; the same one again erases nothing that was written."""
@@ -99,6 +100,12 @@ class Presses:
         return responses.form(
             WHY + press.message_id, "What was wrong?", "Tell whoever runs me", required=False, typed_max=_WHY_MAX
         )
+
+
+async def _stop(press: Press, submit: Submit) -> Json:
+    """The answer's own message leads to its conversation, also where the question went on with an older one."""
+    await submit(Stop(press.source.place, press.source.actor, press.message_id))
+    return responses.UNCHANGED
 
 
 def _takes_part(source: Source, asker: str, owner: str) -> bool:

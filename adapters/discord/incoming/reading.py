@@ -73,13 +73,21 @@ class Reading:
         return []
 
     async def _chain(self, mention: Mention, *, limit: int) -> list[Payload]:
-        """The replies above, if they begin at a message of the bot's: others' are quoted in the text already."""
+        """The replies above, if they begin at a message of the bot's: others' are quoted in the text already.
+
+        One that was deleted, or may not be read, ends the chain; what was read below it stays.
+        """
         found: list[Payload] = []
         above = mention.reply_to
         for _ in range(CHAIN_CALLS_MAX):
             if above is None or len(found) >= limit:
                 break
-            message = cast(Payload, await self._rest.get(MESSAGE, channel_id=channel_of(mention), message_id=above))
+            try:
+                message = cast(Payload, await self._rest.get(MESSAGE, channel_id=channel_of(mention), message_id=above))
+            except (Forbidden, Gone, Rejected):
+                if not found:
+                    raise
+                break
             if not found and author(message).id != self._directory.own_id:
                 break
             answered = record(message, "referenced_message")

@@ -82,11 +82,20 @@ def _plain(mark: re.Match[str], names: Mapping[str, str], around: Around) -> str
 def _quotes(payload: Payload, around: Around) -> Iterator[str]:
     answered = _answered(payload)
     if answered and author(answered).id != around.own_id:
-        # Empty where Discord hides it: the model must know that there was something it cannot see.
-        what = "\n".join(filter(None, (_words(answered, around), *_extras(answered))))
-        yield _quoted(author(answered).name, what or ("" if answered.get("attachments") else UNSEEN))
+        carried = (f"(forwarded) {said}" for one in _snapshots(answered) if (said := _said(one, around)))
+        what = "\n".join(filter(None, (_said(answered, around), *carried)))
+        yield _quoted(author(answered).name, what or _unseen(answered))
     for snapshot in _snapshots(payload):
-        yield _quoted("forwarded", "\n".join(filter(None, (_words(snapshot, around), *_extras(snapshot)))))
+        yield _quoted("forwarded", _said(snapshot, around) or _unseen(snapshot))
+
+
+def _said(payload: Payload, around: Around) -> str:
+    return "\n".join(filter(None, (_words(payload, around), *_extras(payload))))
+
+
+def _unseen(payload: Payload) -> str:
+    """What stands for a message without words: the model must know where there was something that it cannot see."""
+    return "" if any(one.get("attachments") for one in (payload, *_snapshots(payload))) else UNSEEN
 
 
 def _quoted(who: str, what: str) -> str:
@@ -136,10 +145,9 @@ def _snapshots(payload: Payload) -> Iterator[Payload]:
 
 
 def _sources(payload: Payload) -> Iterator[Payload]:
-    yield payload
-    yield from _snapshots(payload)
-    if answered := _answered(payload):
-        yield answered
+    for source in filter(None, (payload, _answered(payload))):
+        yield source
+        yield from _snapshots(source)
 
 
 def _file(attachment: Payload) -> File:

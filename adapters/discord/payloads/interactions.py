@@ -145,8 +145,8 @@ def _source(payload: Payload) -> Source | None:
         token=token,
         actor=_actor(user, member),
         place=_place(payload, channel, where, here=here),
-        parent=key(channel, "parent_id") if channel.get("type") in THREAD_TYPES else "",
-        owner=key(channel, "owner_id") if channel.get("type") in THREAD_TYPES else "",
+        parent=key(channel, "parent_id") if number(channel, "type") in THREAD_TYPES else "",
+        owner=key(channel, "owner_id") if number(channel, "type") in THREAD_TYPES else "",
         roles=tuple(keys(member, "roles")),
         moderates=bool(_bits(member, "permissions") & (_ADMINISTRATOR | _MANAGE_MESSAGES)),
         here=here,
@@ -164,7 +164,7 @@ def _place(payload: Payload, channel: Payload, where: str, *, here: bool) -> Pla
     guild = key(payload, "guild_id")
     if not guild:
         return Place("discord", "", where, None, "dm" if payload.get("context") == _BOT_DM else "channel")
-    if here and channel.get("type") in THREAD_TYPES:
+    if here and number(channel, "type") in THREAD_TYPES:
         return Place("discord", guild, where, where, "thread")
     return Place("discord", guild, where, None, "channel")
 
