@@ -41,7 +41,7 @@ class Metrics:
         self.refused_calls = Gauge(
             "bot_refused_calls",
             "Calls of the last 10 minutes that count towards a ban of this address",
-            of_platform,
+            ("platform", "status"),
             registry=self.registry,
         )
         self.ack = self._histogram("ack_seconds", "Delivery to durable", _QUICK)

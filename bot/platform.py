@@ -1,6 +1,6 @@
 """What a chat platform must do for the core. An adapter implements `Platform`; nothing else is asked of it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
@@ -243,8 +243,11 @@ class TellsRefusals(Protocol):
         ...
 
     @property
-    def refused_calls(self) -> int:
-        """How many calls it has refused lately, in the sense and the time in which it counts them itself."""
+    def refused_calls(self) -> Mapping[int, int]:
+        """How many calls it has refused lately, in the sense and the time in which it counts them itself.
+
+        By HTTP status; each that counts is there, also with 0.
+        """
         ...
 
 

@@ -254,7 +254,8 @@ class Bot:
             if isinstance(platform, KeepsConnection) and (silent_s := platform.last_heard_s) is not None:
                 self.metrics.last_heard.labels(platform.name).set(silent_s)
             if isinstance(platform, TellsRefusals):
-                self.metrics.refused_calls.labels(platform.name).set(platform.refused_calls)
+                for status, calls in platform.refused_calls.items():
+                    self.metrics.refused_calls.labels(platform.name, str(status)).set(calls)
 
 
 async def ended(*tasks: asyncio.Task[None]) -> None:

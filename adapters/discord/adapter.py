@@ -5,7 +5,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -98,7 +98,9 @@ class DiscordPlatform:
         self._lines = Lines(self._rest, self._marks)
         self._reading = Reading(self._rest, self._directory, sees_all=lambda: self._client.wants_content)
         self._hearing = self._heard(now)
-        self._webhooks = Webhooks(settings.discord_api_url, user_agent=self._client.http.user_agent)
+        self._webhooks = Webhooks(
+            settings.discord_api_url, user_agent=self._client.http.user_agent, on_answer=self._rest.heard
+        )
         self._private = Private(self._webhooks, self._rest, self._posting, now=now)
         self._now = now
         self._application_id = ""
@@ -157,8 +159,8 @@ class DiscordPlatform:
         return UNAUTHORIZED if self._rest.token_refused else None
 
     @property
-    def refused_calls(self) -> int:
-        """Answers within 10 minutes that count towards a ban of the address: 401, 403, 429."""
+    def refused_calls(self) -> Mapping[int, int]:
+        """Answers within 10 minutes that count towards a ban of the address, by status: 401, 403, 429."""
         return self._rest.refused_calls
 
     @property

@@ -75,6 +75,7 @@ def test_close_to_a_ban_only_final_texts_are_written(caplog: pytest.LogCaptureFi
         refusals.heard(429, "shared")
         refusals.heard(status, scope)
     assert refusals.invalid == SPARING_FROM
+    assert refusals.by_status == {401: SPARING_FROM // 5, 403: SPARING_FROM // 5, 429: SPARING_FROM // 5 * 3}
     assert [record.message for record in caplog.records] == ["discord_invalid_requests"]
     with pytest.raises(RateLimited) as caught:
         refusals.check("b", "usual", in_channel=True)
@@ -84,6 +85,7 @@ def test_close_to_a_ban_only_final_texts_are_written(caplog: pytest.LogCaptureFi
     clock.now += WINDOW_S
     refusals.check("b", "spare", in_channel=True)
     assert refusals.invalid == 0
+    assert refusals.by_status == {401: 0, 403: 0, 429: 0}
 
 
 def test_each_time_it_comes_near_a_ban_is_told_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -175,6 +175,7 @@ async def test_a_limit_is_told_to_the_core_and_not_slept_through(redis: Redis) -
         with pytest.raises(RateLimited) as limited:
             await post(bot, mention, "one", 0)
         assert limited.value.retry_after_s == 7.0
+        assert bot.platform.refused_calls[429] == 1
 
 
 async def test_a_text_that_discord_refuses_is_refused_and_sent_nowhere_else(redis: Redis) -> None:

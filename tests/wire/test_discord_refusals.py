@@ -13,12 +13,16 @@ from tests.fakes.completions import Text
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_bot import Heard, hearing
 from tests.fakes.services import FakeServices
-from tests.running import always, count, running, services
+from tests.running import always, running, services
 from tests.until import until
 
 
 def calls(fake: FakeDiscord, method: str = "", path: str = "/channels/") -> int:
     return sum(method in one["method"] and path in one["path"] for one in fake.entries("request"))
+
+
+def told(caplog: pytest.LogCaptureFixture, what: str) -> int:
+    return [one.message for one in caplog.records].count(what)
 
 
 # Permissions, the token, the ban.
@@ -62,21 +66,56 @@ async def test_a_token_that_was_reset_stops_the_adapter_and_readiness_says_so(
                 await platform.post(mention, "x", key="k", first=True)
         assert calls(fake) - before == 1
         assert not platform.connected
-    assert [one.message for one in caplog.records].count("discord_token_refused") == 1
+    assert told(caplog, "discord_token_refused") == 1
     assert "another.fake.token" not in caplog.text
 
 
-async def test_a_worker_whose_token_was_reset_is_not_ready_and_says_what_to_do(valkey_url: str, redis: Redis) -> None:
-    async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"], role="worker") as bot:
+async def test_a_worker_whose_token_was_reset_is_not_ready_and_says_what_to_do(
+    valkey_url: str, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        services() as outside,
+        running(outside, redis_url=valkey_url, on=["discord"], role="worker", drain_seconds=0) as bot,
+    ):
         assert (await bot.get("/readyz"))[0] == 200
         outside.discord.token = "another.fake.token"
         await bot.bot.inbox.submit(asked(outside.discord))
-        await until(lambda: count(bot.bot.metrics.platform_errors))
+        await until(lambda: told(caplog, "discord_token_refused"))
         status, said = await bot.get("/readyz")
         assert status == 503
         assert json.loads(said)["obstacles"] == [f"discord: {UNAUTHORIZED}"]
         assert (await bot.get("/livez"))[0] == 200
-        assert 'bot_refused_calls{platform="discord"} 1.0' in (await bot.get("/metrics"))[1]
+        metrics = (await bot.get("/metrics"))[1]
+        for status, calls_ in ((401, 1), (403, 0), (429, 0)):
+            assert f'bot_refused_calls{{platform="discord",status="{status}"}} {calls_}.0' in metrics
+
+
+async def test_a_token_that_only_the_gateway_has_refused_yet_turns_readiness_red(
+    valkey_url: str, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"], role="gateway") as bot:
+        assert (await bot.get("/readyz"))[0] == 200
+        gateway = outside.discord.gateway
+        gateway._token = "another.fake.token"  # pyright: ignore[reportPrivateUsage] -- REST still takes the old one
+        gateway.resumable = False
+        gateway.cut()
+        await until(lambda: 4004 in (getattr(one, "close_code", 0) for one in caplog.records))
+        status, said = await bot.get("/readyz")
+        assert (status, json.loads(said)["obstacles"]) == (503, ["discord is not connected"])
+        assert (await bot.get("/livez"))[0] == 200
+
+
+async def test_a_refused_token_of_one_platform_leaves_the_other_at_work_and_is_all_that_readiness_names(
+    valkey_url: str, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, drain_seconds=0) as bot:
+        outside.discord.token = "another.fake.token"
+        await bot.bot.inbox.submit(asked(outside.discord))
+        await until(lambda: told(caplog, "discord_token_refused"))
+        await outside.slack.mention("C1", "U1", "hello")
+        await until(lambda: bot.answered == 1)
+        status, said = await bot.get("/readyz")
+        assert (status, json.loads(said)["obstacles"]) == (503, [f"discord: {UNAUTHORIZED}"])
 
 
 @pytest.mark.parametrize(("scope", "counted"), [("user", 1), ("shared", 0)])
@@ -86,7 +125,7 @@ async def test_answers_that_discord_py_deals_with_itself_are_counted_too(
     fake.scope = scope
     fake.fail(429)
     await platform.post(asked(fake), "after a moment", key="k", first=True)
-    assert platform.refused_calls == counted
+    assert platform.refused_calls == {401: 0, 403: 0, 429: counted}
 
 
 # Threads.

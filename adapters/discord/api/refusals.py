@@ -8,7 +8,7 @@ not count. So refusals are remembered, and counted for this process. No I/O; tex
 import logging
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 WINDOW_S: Final = 600.0
 INVALID_MAX: Final = 10_000
+COUNTED: Final = (401, 403, 429)
 """Discord's own numbers (see above)."""
 
 TOLD_AT: Final = INVALID_MAX // 2
@@ -52,7 +53,7 @@ class Refusals:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._closed: OrderedDict[Hashable, _Closed] = OrderedDict()
-        self._invalid: deque[float] = deque(maxlen=INVALID_MAX)
+        self._invalid: deque[tuple[float, int]] = deque(maxlen=INVALID_MAX)  # when, and the status
         self._told = False
         self._token_refused_at: float | None = None
 
@@ -65,11 +66,20 @@ class Refusals:
     def invalid(self) -> int:
         """Answers within the last 10 minutes that count towards the ban."""
         oldest = self._clock() - WINDOW_S
-        while self._invalid and self._invalid[0] <= oldest:
+        while self._invalid and self._invalid[0][0] <= oldest:
             self._invalid.popleft()
         if len(self._invalid) < TOLD_AT:
             self._told = False
         return len(self._invalid)
+
+    @property
+    def by_status(self) -> Mapping[int, int]:
+        """`invalid` by status, also those with 0."""
+        found: dict[int, int] = dict.fromkeys(COUNTED, 0)
+        if self.invalid:
+            for _, status in self._invalid:
+                found[status] += 1
+        return found
 
     def check(self, bucket: Hashable, need: Need, *, in_channel: bool) -> None:
         """Raises what Discord would only say again, without asking it.
@@ -88,14 +98,14 @@ class Refusals:
         if closed and now < closed.until:
             raise Forbidden("Discord refused this a moment ago")
         if in_channel and need != "needed" and self.invalid >= SPARING_FROM:
-            wait_s = self._invalid[-SPARING_FROM] + WINDOW_S - now
+            wait_s = self._invalid[-SPARING_FROM][0] + WINDOW_S - now
             raise RateLimited("too many calls were refused lately", retry_after_s=max(1.0, wait_s))
 
     def heard(self, status: int, scope: str) -> None:
         """Count an answer of Discord's; `scope` is its X-RateLimit-Scope."""
-        if status not in (401, 403, 429) or scope == "shared":
+        if status not in COUNTED or scope == "shared":
             return
-        self._invalid.append(self._clock())
+        self._invalid.append((self._clock(), status))
         if self.invalid >= TOLD_AT and not self._told:
             self._told = True
             log.error("discord_invalid_requests", extra={"within_10_min": self.invalid, "banned_at": INVALID_MAX})

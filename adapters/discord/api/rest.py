@@ -65,7 +65,7 @@ class Rest:
         self._call_max_s = call_max_s
         self._lines = lines or Lines(client.second)
         self._refusals = refusals or Refusals()
-        client.on_answer = self._refusals.heard
+        client.on_answer = self.heard
 
     @property
     def token_refused(self) -> bool:
@@ -73,9 +73,13 @@ class Rest:
         return self._refusals.token_refused
 
     @property
-    def refused_calls(self) -> int:
-        """See `Refusals.invalid`."""
-        return self._refusals.invalid
+    def refused_calls(self) -> Mapping[int, int]:
+        """See `Refusals.by_status`."""
+        return self._refusals.by_status
+
+    def heard(self, status: int, scope: str) -> None:
+        """See `Refusals.heard`."""
+        self._refusals.heard(status, scope)
 
     async def get(self, path: str, *, params: dict[str, str] | None = None, need: Need = "usual", **ids: str) -> Any:
         """What is at `path`. Raises PlatformError."""

@@ -8,7 +8,7 @@ an error or a log line.
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -74,10 +74,21 @@ def ref(text: str) -> Ref | None:
 
 
 class Webhooks:
-    """The part of the REST API that needs no bot token."""
+    """The part of the REST API that needs no bot token.
 
-    def __init__(self, api_url: str, *, user_agent: str, attempt_max_s: float = ATTEMPT_MAX_S) -> None:
+    `on_answer` takes status and scope of each answer: what is refused here counts towards the ban of the address, too.
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        *,
+        user_agent: str,
+        on_answer: Callable[[int, str], None],
+        attempt_max_s: float = ATTEMPT_MAX_S,
+    ) -> None:
         self._api_url = api_url
+        self._on_answer = on_answer
         self._user_agent = user_agent
         self._attempt_max_s = attempt_max_s
         self._session: aiohttp.ClientSession | None = None
@@ -126,6 +137,7 @@ class Webhooks:
             self._session = aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": self._user_agent})
         try:
             async with self._session.request(method, self._api_url + path, json=body) as response:
+                self._on_answer(response.status, response.headers.get("X-RateLimit-Scope", ""))
                 found = await _object(response)
         # `from None`: aiohttp's errors may hold the address.
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
