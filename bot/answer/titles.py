@@ -73,7 +73,7 @@ class Titles:
             {"role": "user", "content": json.dumps(shown, ensure_ascii=False)},
         ]
         text, deadline = "", asyncio.get_running_loop().time() + WITHIN_S
-        async with aclosing(self._completions.stream(asked, deadline=deadline)) as deltas:
+        async with aclosing(self._completions.stream(asked, deadline=deadline, attempts=1)) as deltas:
             async for delta in deltas:
                 text += delta.text
                 if delta.usage:

@@ -72,10 +72,12 @@ class Completions:
             patience=self._patience,
         )
 
-    async def stream(self, messages: Sequence[ChatMessage], *, deadline: float) -> AsyncGenerator[Delta, None]:
+    async def stream(
+        self, messages: Sequence[ChatMessage], *, deadline: float, attempts: int = ATTEMPTS
+    ) -> AsyncGenerator[Delta, None]:
         """Give the answer piece by piece; the last piece, and only that, has `finish`.
 
-        `deadline` is a time on the client's clock. Failures before the first piece are tried again, up to four
+        `deadline` is a time on the client's clock. Failures before the first piece are tried again, up to `attempts`
         requests. Where the loop may be left early, wrap it in `aclosing`: the response is closed with it.
 
         Raises:
@@ -100,7 +102,7 @@ class Completions:
             except CompletionError as error:
                 if begun:
                     raise Broken(f"after the first text: {error}") from error
-                pause_s = self._pause_s(error, attempt=attempt, deadline=deadline)
+                pause_s = self._pause_s(error, attempt=attempt, attempts=attempts, deadline=deadline)
             await self._sleep(pause_s)
             attempt += 1
 
@@ -123,7 +125,7 @@ class Completions:
         """Close all connections."""
         await self._http.aclose()
 
-    def _pause_s(self, error: CompletionError, *, attempt: int, deadline: float) -> float:
+    def _pause_s(self, error: CompletionError, *, attempt: int, attempts: int, deadline: float) -> float:
         """How long to wait before the next attempt; raises the error where there is to be none."""
         if isinstance(error, Unauthorized):
             self._open_circuit(error)
@@ -131,7 +133,7 @@ class Completions:
         # Half of it jittered: many answers that failed together do not come back together.
         backoff_s = min(BACKOFF_MAX_S, 0.5 * 2 ** (attempt - 1)) * (0.5 + self._jitter() / 2)
         pause_s = max(backoff_s, asked_s)
-        if attempt >= ATTEMPTS or not _may_pass(error) or asked_s > RETRY_AFTER_MAX_S:
+        if attempt >= attempts or not _may_pass(error) or asked_s > RETRY_AFTER_MAX_S:
             raise error
         if self._clock() + pause_s >= deadline:
             raise error

@@ -8,7 +8,7 @@ import pytest
 
 from bot.completions import ChatMessage, Completions
 from bot.completions.echo import EchoTransport
-from bot.errors import BotError, ConfigError, Invalid
+from bot.errors import BotError, ConfigError, Invalid, Overloaded
 
 NOW = 100.0
 
@@ -86,6 +86,24 @@ async def test_the_echo_has_one_path_only() -> None:
 
 async def test_the_echo_survives_an_empty_prompt() -> None:
     assert "(nothing)" in await ask(client(EchoTransport(pause_s=0)))
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_a_request_that_failed_is_repeated_only_as_often_as_its_caller_wants(attempts: int) -> None:
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(500)
+
+    async def at_once(_: float) -> None: ...
+
+    transport = httpx.MockTransport(answer)
+    completions = Completions(base_url="http://x/v1", api_key=None, model="m", transport=transport, sleep=at_once)
+    with pytest.raises(Overloaded):
+        await anext(completions.stream([{"role": "user", "content": "a"}], deadline=math.inf, attempts=attempts))
+    await completions.aclose()
+    assert len(sent) == attempts
 
 
 async def test_errors_of_the_client_are_errors_of_the_bot() -> None:

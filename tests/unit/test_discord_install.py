@@ -3,9 +3,11 @@
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import discord
 import pytest
 
 from adapters.discord.app.commands import definitions
+from adapters.discord.app.doctor import WAYS
 from adapters.discord.app.invite import (
     PERMISSIONS,
     PERSON,
@@ -18,8 +20,10 @@ from adapters.discord.app.invite import (
     takes,
 )
 from adapters.discord.payloads.fields import Payload
+from adapters.discord.settings import DiscordSettings
 
 DOCS = (Path(__file__).parents[2] / "docs" / "discord.md").read_text()
+SETTING_UP = DOCS.partition("## Setting it up")[2].partition("\n## ")[0]
 
 
 def query(link: str) -> dict[str, str]:
@@ -66,8 +70,24 @@ def test_the_links_are_those_that_the_portal_allows(config: object, server: bool
     assert (server_link("7") in invite(application)) is server
 
 
-@pytest.mark.parametrize(
-    "switch", ["Guild Install", "User Install", "Default Install Settings", "Message Content Intent"]
-)
-def test_the_docs_name_the_switches_that_doctor_names(switch: str) -> None:
-    assert f"*{switch}*" in DOCS
+@pytest.mark.parametrize("way", WAYS)
+def test_the_docs_lead_to_each_switch_that_doctor_names(way: str) -> None:
+    for step in way.split(" > "):
+        assert f"*{step}*" in DOCS
+
+
+def test_the_docs_name_the_permissions_as_discord_does() -> None:
+    asked = discord.Permissions(permissions())
+    named = [name.replace("_", " ") for name, on in asked if on]
+    (row,) = [line for line in DOCS.splitlines() if server_link("YOUR-ID") in line]
+    assert sorted(row.split("|")[3].strip().split(", ")) == sorted(
+        {"read messages": "view channels"}.get(name, name) for name in named
+    )
+
+
+def test_the_docs_go_from_the_portal_to_shards_with_the_commands_and_settings_that_there_are() -> None:
+    steps = ["New Application", "User Install", "DISCORD_TOKEN", "Message Content Intent", "bot doctor", "bot invite"]
+    steps += ["second link", "bot run", "Sharding", "REDIS_URL"]
+    assert [SETTING_UP.index(step) for step in steps] == sorted(SETTING_UP.index(step) for step in steps)
+    default = DiscordSettings.model_fields["discord_shard_count"].default
+    assert f"`DISCORD_SHARD_COUNT={default}`" in DOCS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.discord.app.doctor import application, check
+from adapters.discord.app.doctor import CODE_GRANT, WAYS, application, check
 from adapters.discord.app.invite import person_link, server_link
 from adapters.discord.settings import DiscordSettings
 from bot.errors import ConfigError
@@ -49,6 +49,34 @@ async def test_both_links_are_shown_and_who_may_open_them(fake: FakeDiscord) -> 
     assert f"Anybody may install it for themselves: {person_link(fake.application_id)}" in said
 
 
+async def test_an_app_that_is_not_public_is_for_its_owner(fake: FakeDiscord) -> None:
+    fake.portal["bot_public"] = False
+    said = [finding.what for finding in await check(settings(fake)) if "may install" in finding.what]
+    assert len(said) == 2
+    assert all(one.startswith("Only its owner") for one in said)
+
+
+async def test_a_code_grant_which_no_link_can_give_is_a_failure(fake: FakeDiscord) -> None:
+    fake.portal["bot_require_code_grant"] = True
+    (failure,) = [finding for finding in await check(settings(fake)) if finding.level == "fail"]
+    assert CODE_GRANT in failure.todo
+
+
+async def test_each_remedy_in_the_portal_names_its_page_and_switch(fake: FakeDiscord) -> None:
+    said = [*await check(DiscordSettings(discord_token=None))]
+    fake.content, fake.installs, fake.portal["bot_require_code_grant"] = False, {"1": {}}, True
+    fake.interactions_url = "https://bot.example.com/discord/interactions"
+    said += await check(settings(fake))
+    fake.installs, fake.interactions_url = {"0": {"oauth2_install_params": {"scopes": [], "permissions": "0"}}}, None
+    said += await check(settings(fake).model_copy(update={"discord_public_key": "0" * 64}))
+    remedies = [text for finding in said for text in (finding.what, finding.todo) if "portal" in text]
+    remedies += [finding.todo for finding in said if "Add App" in finding.what]
+    for remedy in remedies:
+        assert any(way in remedy for way in WAYS)
+    for way in WAYS:
+        assert any(way in remedy for remedy in remedies)
+
+
 async def test_switches_of_the_portal_that_keep_people_out_are_named(fake: FakeDiscord) -> None:
     fake.installs = {"0": {}}
     assert any("User Install" in finding.what for finding in await check(settings(fake)))
@@ -71,12 +99,26 @@ async def test_discords_own_button_that_asks_for_too_little_is_a_warning(
     fake.installs["0"] = {"oauth2_install_params": {"scopes": scopes, "permissions": bits}}
     (warning,) = [finding for finding in await check(settings(fake)) if finding.level == "warn"]
     assert lacks in warning.what
+    assert "on a server" in warning.what
     assert "Default Install Settings" in warning.todo
 
 
-async def test_an_administrator_lacks_nothing(fake: FakeDiscord) -> None:
+async def test_the_button_is_compared_for_people_as_well(fake: FakeDiscord) -> None:
+    fake.installs["1"] = {"oauth2_install_params": {"scopes": [], "permissions": "0"}}
+    (warning,) = [finding for finding in await check(settings(fake)) if finding.level == "warn"]
+    assert "for oneself: applications.commands" in warning.what
+    fake.installs["1"] = {"oauth2_install_params": {"scopes": ["applications.commands"], "permissions": "0"}}
+    buttons = [finding for finding in await check(settings(fake)) if "Add App" in finding.what]
+    assert [finding.level for finding in buttons] == ["ok", "ok"]
+
+
+async def test_an_administrator_lacks_nothing_and_has_too_much(fake: FakeDiscord) -> None:
+    asked = [finding.what for finding in await check(settings(fake)) if "Add App, on a server" in finding.what]
     fake.installs["0"]["oauth2_install_params"]["permissions"] = "8"
-    assert {finding.level for finding in await check(settings(fake))} == {"ok"}
+    findings = await check(settings(fake))
+    assert {finding.level for finding in findings} == {"ok"}
+    asked += [finding.what for finding in findings if "Add App, on a server" in finding.what]
+    assert ["for more permissions" in one for one in asked] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
 """Threads that the bot opens get a name by the model after their first answer, and nothing depends on it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from adapters.discord.answers import titles as discord_titles
 from bot.answer import titles
 from bot.answer.titles import WISH
 from tests.fakes.completions import Answer, Raw, Request, Text
-from tests.running import Running, Services, running, services
+from tests.fakes.discord.rules import NAME_CHANGED
+from tests.running import Running, Services, at_once, running, services
 from tests.until import until
 
 ON = {"discord_threads": "on"}
@@ -68,6 +71,39 @@ async def test_where_the_model_has_no_title_the_question_stays(valkey_url: str, 
     assert discord.entries("channel") == []
 
 
+@pytest.mark.parametrize("code", [429, 500, 503])
+async def test_a_model_that_fails_is_asked_for_a_title_once_and_a_line_of_the_log_says_so(
+    valkey_url: str, redis: Redis, code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "bot")
+    quick: dict[str, Any] = {"on": ["discord"], "discord": ON, "sleep": at_once}
+    async with services() as outside, running(outside, redis_url=valkey_url, **quick) as bot:
+        outside.completions.default = model(Raw(status=code))
+        await asked(outside, bot)
+        await until(lambda: any(one.message == "title_not_given" for one in caplog.records))
+        assert len(wishes(outside)) == 1
+    assert [one.levelname for one in caplog.records if one.name.startswith("bot.completions")] == []
+
+
+async def test_the_line_that_discord_writes_about_the_new_name_is_nobodys_message(
+    valkey_url: str, redis: Redis
+) -> None:
+    options: dict[str, Any] = {"redis_url": valkey_url, "on": ["discord"], "discord": ON}
+    async with services() as outside:
+        discord = outside.discord
+        outside.completions.default = model(Text(NAME))
+        async with running(outside, **options) as bot:
+            thread = await asked(outside, bot)
+            await until(lambda: any(one["type"] == NAME_CHANGED for one in discord.messages[thread].values()))
+        await redis.flushdb()  # so that the thread's past is read from Discord
+        async with running(outside, **options) as bot:
+            discord.mention(thread, discord.ann, "and a road?")
+            await until(lambda: bot.answered == 1)
+            prompt = outside.completions.requests[-1].messages
+            assert [one["role"] for one in prompt] == ["system", "user", "assistant", "user"]
+            assert not any(NAME in str(one["content"]) for one in prompt)
+
+
 async def test_a_persons_name_for_it_stays(valkey_url: str, redis: Redis) -> None:
     async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"], discord=ON) as bot:
         discord = outside.discord
@@ -96,11 +132,12 @@ async def test_a_forum_post_keeps_the_name_that_its_author_gave(valkey_url: str,
         assert len(wishes(outside)) == 1
 
 
-@pytest.mark.parametrize("how", ["moderated", "limited"])
+@pytest.mark.parametrize("how", ["moderated", "limited", "limited for a moment"])
 async def test_a_name_that_discord_refuses_changes_nothing_else(
-    valkey_url: str, redis: Redis, how: str, caplog: pytest.LogCaptureFixture
+    valkey_url: str, redis: Redis, how: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level("INFO")
+    monkeypatch.setattr(discord_titles, "WITHIN_S", 1.0)
     async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"], discord=ON):
         discord = outside.discord
         outside.completions.default = model(Text(NAME))
@@ -109,8 +146,8 @@ async def test_a_name_that_discord_refuses_changes_nothing_else(
         outside.completions.may_end.clear()
         thread = discord.mention(discord.channel, discord.ann, "what is a lane?")
         await until(lambda: thread in discord.channels and outside.completions.requests)
-        if how == "limited":
-            discord.renamed_twice(thread)
+        if how != "moderated":
+            discord.renamed_twice(thread, ago_s=0.0 if how == "limited" else 580.0)
         outside.completions.may_end.set()
         await until(lambda: any(one.message in ("title_not_given", "thread_named") for one in caplog.records))
         assert discord.channels[thread]["name"] == "what is a lane?"

@@ -1,8 +1,10 @@
 """Gives a thread that the bot has opened a better name than the question that it was opened for.
 
-Rules of the platform (discord.py 2.7.1, Thread.edit; developer docs, Modify Channel, read November 2026): whoever made
-a thread may change its name, 1 to 100 characters; a channel's name may change twice in 10 minutes (observed, not
-documented). A name that a person gave stays, as far as a look at it just before can tell.
+Rules of the platform (developer docs, Threads, read November 2026): whoever made a thread may change its name without
+Manage Threads, while it is neither locked nor archived; Discord writes a line about it into the thread, which is no
+message of anybody's. A channel's name, a thread's too, may change twice in 10 minutes, which no header announces
+(discord/discord-api-docs#1900, discordjs/discord.js#6651). A name that a person gave stays, as far as a look at it just
+before can tell.
 """
 
 import logging
@@ -18,7 +20,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL: Final = "/channels/{channel_id}"
 WITHIN_S: Final = 5.0
-"""Chosen: nobody waits for it, and where Discord wants a pause the name stays as it is."""
+"""Chosen: nobody waits for it. Where Discord wants a longer pause the name stays as it is."""
 
 
 class Titles:
@@ -44,6 +46,6 @@ class Titles:
         name = models_title(name)
         if not name or not await self.wanted(mention):
             return
-        thread = mention.place.channel
+        thread = mention.message_id
         await self._rest.change(CHANNEL, {"name": name}, need="spare", within_s=WITHIN_S, channel_id=thread)
         log.info("thread_named", extra={"event_id": mention.event_id})

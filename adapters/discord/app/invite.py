@@ -1,7 +1,8 @@
 """The links that install the bot: on a server, with the least permissions it needs, and by a person for themselves.
 
-Parameters (developer docs, OAuth2, and Application Resource, read November 2026): `integration_type` 0 installs on a
-server, 1 for a person, who needs the scope `applications.commands` alone; without it the portal's default decides.
+Parameters (developer docs, OAuth2: Authorization Code Grant, Bot Authorization Flow, read November 2026):
+`integration_type` 0 installs on a server, 1 for a person; it counts only beside the scope `applications.commands`, and
+the developer portal must allow it. `permissions` belongs to the scope `bot`, which a person's install has not.
 """
 
 from urllib.parse import urlencode
@@ -23,7 +24,8 @@ PERMISSIONS = {
 Embed Links is left out on purpose: answers suppress embeds. Mention Everyone is never asked for.
 """
 
-SCOPES = ("bot", "applications.commands")
+COMMANDS = "applications.commands"
+SCOPES = ("bot", COMMANDS)
 
 
 def permissions() -> int:
@@ -42,7 +44,7 @@ def server_link(application_id: str) -> str:
 
 def person_link(application_id: str) -> str:
     """The address that a person opens to have the commands and menus everywhere."""
-    return _link(client_id=application_id, integration_type=PERSON, scope=SCOPES[1])
+    return _link(client_id=application_id, integration_type=PERSON, scope=COMMANDS)
 
 
 def takes(application: Payload, install: str) -> bool:

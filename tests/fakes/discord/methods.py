@@ -39,9 +39,8 @@ class Api(Servers, Serving):
 
     async def _application(self, _: web.Request) -> Payload:
         about = {"id": self.application_id, "name": "bot", "description": "", "icon": None, "verify_key": "0"}
-        rules = {"bot_public": True, "bot_require_code_grant": False, "owner": self.ann}
         installs = {"integration_types_config": self.installs, "flags": CONTENT_FLAG if self.content else 0}
-        return {**about, **rules, **installs}
+        return {**about, **self.portal, "owner": self.ann, **installs}
 
     async def _application_of_old(self, request: web.Request) -> Payload:
         return {name: value for name, value in (await self._application(request)).items() if name != "flags"}

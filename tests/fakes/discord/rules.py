@@ -19,7 +19,9 @@ FILE_MAX_BYTES = 10 * 1024 * 1024
 REQUEST_MAX_BYTES = 25 * 1024 * 1024
 OLD_S = 3_600.0
 RENAMES_MAX, RENAMES_WINDOW_S = 2, 600.0
-"""As everybody observes; no number is documented."""
+"""As everybody observes; no number is documented (discord/discord-api-docs#1900)."""
+NAME_CHANGED = 4
+"""The type of the line that Discord writes into a thread with a new name (Threads, New Message Types)."""
 
 
 class Rules(Peopled):
@@ -127,13 +129,16 @@ class Rules(Peopled):
     async def change_channel(self, request: web.Request) -> Payload:
         """PATCH /channels/{c}: unarchive a thread, or name one.
 
-        Who may not manage threads cannot open a locked one, and names those that are their own.
+        Who may not manage threads cannot open or name a locked one, and names only what they made themselves
+        (developer docs, Threads, read November 2026).
         """
         channel, data = request.match_info["c"], cast(Payload, await request.json())
         if channel not in self.channels:
             raise Refusal(404, 10003, "Unknown Channel")
         if channel in self.locked or channel in self.forbidden:
             raise Refusal(403, 50013, "Missing Permissions")
+        if channel in self.archived and data.get("archived") is not False:
+            raise Refusal(400, 50083, "Thread is archived")
         if "name" in data:
             self._rename(self.channels[channel], str(data["name"]))
         if data.get("archived") is False:
@@ -141,9 +146,9 @@ class Rules(Peopled):
         self.note("channel", channel=channel, body=data)
         return self.channels[channel]
 
-    def renamed_twice(self, channel: str) -> None:
-        """As if it had been named twice just now."""
-        self.renamed[channel] = [time.monotonic()] * RENAMES_MAX
+    def renamed_twice(self, channel: str, *, ago_s: float = 0.0) -> None:
+        """As if it had been named twice so long ago."""
+        self.renamed[channel] = [time.monotonic() - ago_s] * RENAMES_MAX
 
     def _rename(self, channel: Payload, name: str) -> None:
         if channel.get("owner_id") != self.bot["id"]:
@@ -157,6 +162,8 @@ class Rules(Peopled):
             raise Limited(lately[0] + RENAMES_WINDOW_S - time.monotonic())
         self.renamed[channel["id"]] = [*lately, time.monotonic()]
         channel["name"] = name
+        self.gateway.dispatch("THREAD_UPDATE", lambda _: channel)
+        self.publish(self.message(channel["id"], self.bot, name, {"type": NAME_CHANGED}))
 
 
 def _checked(components: list[Payload]) -> list[Payload]:

@@ -54,6 +54,7 @@ class World:
         self.bot = self.user("routernesia", bot=True)
         self.application_id = str(self.bot["id"])
         self.installs: Payload = {"0": {"oauth2_install_params": dict(INSTALL_PARAMS)}, "1": {}}
+        self.portal: Payload = {"bot_public": True, "bot_require_code_grant": False}
         self.left: set[str] = set()
         self.ann, self.bob = self.user("ann"), self.user("bob")
         self.guild = self.snowflake()
