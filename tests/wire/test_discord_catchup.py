@@ -94,6 +94,23 @@ async def test_a_session_that_ends_in_the_same_process_is_caught_up_with(
     assert len(fake.entries("identify")) == 2
 
 
+async def test_a_server_that_is_described_oddly_costs_no_connection(
+    fake: FakeDiscord, redis: Redis, heard: Once, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catchup, "DESCRIBED_WITHIN_S", 0.0)
+    odd = fake.add_channel("odd")
+    async with process(fake, redis, heard, options=HASTE) as one:
+        await live(fake, one)
+    refuse_resumes(fake)
+    fake.messages[odd] = {"no number": {}}
+    missed = fake.mention(fake.channel, fake.ann, "meanwhile")
+    async with process(fake, redis, heard, options=HASTE) as two:
+        await fake.until(lambda: missed in heard.ids)
+        assert two.live
+    assert [one.message for one in caplog.records].count("event_not_understood") == 1
+    assert len(fake.entries("identify")) == 2
+
+
 async def test_without_the_content_intent_mentions_and_direct_messages_are_caught_up_with(
     fake: FakeDiscord, redis: Redis, heard: Once
 ) -> None:

@@ -10,6 +10,7 @@ from adapters.discord.api.rest import Rest
 from adapters.discord.gateway.balance import Balance
 from adapters.discord.gateway.catchup import CatchUp
 from adapters.discord.gateway.connection import FRAME_MAX_S, Handle, Means, Room
+from adapters.discord.gateway.handling import at_once, walled
 from adapters.discord.gateway.kept import Kept
 from adapters.discord.gateway.leases import Leases
 from adapters.discord.gateway.plan import Paces, Plan
@@ -86,8 +87,10 @@ class Gateway:
         hear, described = self._handlers["MESSAGE_CREATE"], self._handlers["GUILD_CREATE"]
         catch_up = CatchUp(self._rest, hear, talked, room=self._room, now=self._now, pause=self._pause)
 
+        describe_gap = walled("GUILD_CREATE", at_once(catch_up.describe))
+
         def describe(guild: Payload, hold: Hold) -> None:
-            catch_up.describe(guild)
+            describe_gap(guild, hold)
             described(guild, hold)
 
         handlers = {**self._handlers, "GUILD_CREATE": describe}

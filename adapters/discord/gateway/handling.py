@@ -20,10 +20,15 @@ def at_once(handle: Callable[[Payload], None]) -> Handle:
 
 
 def until_done(handle: Callable[[Payload, Done], object]) -> Handle:
-    """A handler whose event is through when it says so."""
+    """A handler whose event is through when it says so, or when it raises: what is not understood is given up."""
 
     def handled(data: Payload, hold: Hold) -> None:
-        handle(data, hold())
+        done = hold()
+        try:
+            handle(data, done)
+        except Exception:
+            done()
+            raise
 
     return handled
 
