@@ -169,7 +169,9 @@ class Interactions:
         try:
             finished, _ = await asyncio.wait((work,), timeout=self._step_s)
             if finished:
-                return await respond(work.result())
+                given = await respond(work.result())
+                await self._tell_after(source, doing, given, work.result())
+                return given
             if doing.meanwhile is None:
                 return await respond(responses.said(FAILED))
             try:
@@ -178,9 +180,20 @@ class Interactions:
                 body = await work  # also where Discord could not be told: what was asked must not be lost
             if given == "given" and body["type"] == responses.MESSAGE:
                 await self._tell(source, body["data"], instead=doing.meanwhile is responses.DEFERRED)
+            else:
+                await self._tell_after(source, doing, given, body)
             return given
         finally:
             work.cancel()
+
+    async def _tell_after(self, source: Source, doing: Doing, given: Given, body: Json) -> None:
+        """Say it for a process that may have died after it deferred; where it lives, both say the same.
+
+        Not where it failed here: there it may be done. Raises PlatformError.
+        """
+        deferred = given == "elsewhere" and doing.meanwhile is responses.DEFERRED
+        if deferred and body["type"] == responses.MESSAGE and body != responses.said(FAILED):
+            await self._tell(source, body["data"], instead=True)
 
     async def _tell(self, source: Source, message: Json, *, instead: bool) -> None:
         """Say something after a deferred response: in its place, or where the response only took a press, beside it.
