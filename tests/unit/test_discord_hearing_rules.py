@@ -1,6 +1,5 @@
 """What messages cost on Discord that are nothing to the bot, and where it is remembered to have been spoken to."""
 
-import time
 from typing import Any
 
 import pytest
@@ -49,7 +48,7 @@ def hearing(directory: Directory, intake: Intake, marks: Marks, *, free: frozens
 
 
 @pytest.mark.parametrize("kind", ["known", "doubted"])
-async def test_a_message_that_is_not_for_the_bot_costs_next_to_nothing_and_is_through_at_once(
+async def test_a_message_that_is_not_for_the_bot_waits_for_nothing_and_is_through_at_once(
     redis: Redis, kind: str
 ) -> None:
     directory, intake, services = Directory(), Intake(), FakeServices(redis)
@@ -61,11 +60,8 @@ async def test_a_message_that_is_not_for_the_bot_costs_next_to_nothing_and_is_th
         assert not await marks.known(HERE)
     ears, payload = hearing(directory, intake, marks), message("just talking", mentions=[user(BOB, "bob")])
     through: list[None] = []
-    began = time.process_time()
-    for _ in range(1000):
-        ears.created(payload, lambda: through.append(None))
-    assert (time.process_time() - began) / 1000 < 100e-6
-    assert (len(through), intake.waiting) == (1000, 0)
+    ears.created(payload, lambda: through.append(None))
+    assert (len(through), intake.waiting) == (1, 0)
 
 
 @pytest.mark.parametrize(

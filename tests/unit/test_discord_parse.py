@@ -1,6 +1,5 @@
 """Payloads in the form Discord sends them, read as the bot's facts."""
 
-import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -258,6 +257,7 @@ def test_history_is_a_conversation_oldest_first_without_what_cannot_be_read() ->
     told = history(
         [
             message("an answer", id="40", author=user(BOT, "routernesia", bot=True), attachments=[IMAGE]),
+            message("-# how to go on", id="45", author=user(BOT, "routernesia", bot=True)),
             message("", id="30"),
             message("joined", id="20", type=7),
             message("", id="10", type=21, referenced_message=QUOTED),
@@ -279,14 +279,6 @@ def test_any_content_is_read(content: str) -> None:
     found = mention(message(content, mentions=[user(BOT, "b"), user(BOB, "bob")]), around(own_role=ROLE))
     assert found is not None
     assert f"<@{BOT}>" not in found.text
-
-
-def test_a_message_that_is_not_for_the_bot_costs_next_to_nothing() -> None:
-    payload, facts = message("just talking", mentions=[user(BOB, "bob")]), around()
-    began = time.process_time()
-    for _ in range(1000):
-        mention(payload, facts)
-    assert (time.process_time() - began) / 1000 < 100e-6
 
 
 class TestDirectory:

@@ -2,7 +2,6 @@
 
 import copy
 import math
-import time
 from typing import Any
 
 import pytest
@@ -344,10 +343,10 @@ def test_the_bots_own_mention_is_removed(slack: str, markdown: str) -> None:
 
 
 @pytest.mark.parametrize("part", ["*", "`", "```", "<", "~", "&", " ", "<@", "* a", "<a|", "`a", "*a ", "<@UBOT>"])
-def test_converting_takes_time_in_proportion_to_the_text(part: str) -> None:
-    began = time.process_time()
-    commonmark(part * (100_000 // len(part)), without_user="UBOT")
-    assert time.process_time() - began < 1.0
+def test_a_long_hostile_text_is_converted_before_the_suites_timeout(part: str) -> None:
+    """A pattern that goes back and forth over it would take hours."""
+    text = part * (100_000 // len(part))
+    assert len(commonmark(text, without_user="UBOT")) <= 6 * len(text)
 
 
 @given(st.text(alphabet="*_~`<>|@#!&;ltgamp UBOT\n•a1", max_size=60))

@@ -18,6 +18,9 @@ DISCORD_EPOCH_MS = 1_420_070_400_000
 DEFAULT, THREAD_STARTER = 0, 21
 """Message types that people write, and the stand-in for a thread's first message (Message Types)."""
 
+SMALL_PRINT = "-# "
+"""How everything begins that the bot says beside its answers, and no answer does (`text.length`)."""
+
 _SOMEONE = re.compile(r"<@[!&]?(\d+)>")
 _OPENS_TO_SOMEONE = re.compile(r"\s*" + _SOMEONE.pattern)
 
@@ -162,6 +165,8 @@ def _line(payload: Payload, around: Around) -> Message | None:
     own = who.id == around.own_id
     if own:
         what = field(payload, "content").strip()
+        if what.startswith(SMALL_PRINT):
+            return None
     if not what and not attached:
         return None
     message_id = key(payload, "id")
