@@ -8,10 +8,13 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Literal
+from urllib.parse import urlsplit
 
-from bot import http, store
+from bot import __version__, http, store
+from bot.answer.asking import Asking
 from bot.answer.means import Means, ModelState, Persona
 from bot.answer.titles import Titles
 from bot.commands import About, Commands
@@ -22,6 +25,7 @@ from bot.errors import ConfigError, PlatformError, StoreError
 from bot.handler import Handler
 from bot.inbox.forgetting import Forgetting
 from bot.inbox.inbox import LEASE_S, Inbox
+from bot.inbox.tally import Tally
 from bot.logs import crash
 from bot.metrics import Metrics
 from bot.platform import KeepsConnection, Platform, Routes, TellsRefusals, UsesServices
@@ -79,6 +83,7 @@ class Bot:
         self._stack = AsyncExitStack()
         self._completions = completions or completions_of(settings)
         self.metrics = Metrics()
+        self.metrics.build.labels(__version__, role).set(1)
         self.port = 0
 
     async def __aenter__(self) -> "Bot":
@@ -103,10 +108,17 @@ class Bot:
         settings = self._settings
         history_ttl_s = settings.history_ttl_hours * 3600
         self.inbox = Inbox(self._redis, history_ttl_s=history_ttl_s, seal=seal, lease_s=self._lease_s)
+        self._tally = Tally(self._redis)
         shared, forgetting, state = RedisShared(self._redis, seal=seal), Forgetting(self._redis), ModelState()
-        titles = Titles(self._completions, self.metrics)
+        asking = Asking(
+            self._completions,
+            self.metrics,
+            provider=urlsplit(settings.completions_base_url).hostname or "",
+            model=settings.completions_model,
+        )
+        titles = Titles(asking)
         self._stack.push_async_callback(titles.aclose)
-        means = Means(self.inbox, self._completions, _persona(settings), self.metrics, shared, titles, model=state)
+        means = Means(self.inbox, asking, _persona(settings), self.metrics, shared, titles, model=state)
         handler = Handler(means, self._opened)
         self._worker = Worker(self.inbox, handler, slots=settings.worker_slots, metrics=self.metrics)
         commands = Commands(self._about(state), shared, inbox=self.inbox, forgetting=forgetting)
@@ -226,10 +238,7 @@ class Bot:
     async def obstacles(self) -> Sequence[str]:
         """What keeps this process from doing its work right now, one sentence each."""
         found = ["the bot is shutting down"] if self._draining else []
-        try:
-            found += await store.shortcomings(self._redis)
-        except StoreError as error:
-            found.append(str(error))
+        found += await self._of_store()
         for platform in self._chosen:
             # Also in a worker, which listens to nothing: what it cannot write, it cannot answer.
             refusal = platform.refusal if isinstance(platform, TellsRefusals) else None
@@ -239,18 +248,34 @@ class Bot:
                 found.append(f"{platform.name} is not connected")
         return found
 
+    async def _of_store(self) -> list[str]:
+        try:
+            return await store.shortcomings(self._redis)
+        except StoreError as error:
+            return [str(error)]
+
     async def _refresh(self) -> None:
-        """Bring the gauges up to date before a scrape."""
+        """Bring the gauges up to date before a scrape. What Redis cannot tell just now stays as it was."""
+        metrics = self.metrics
         self._note_platforms()
+        metrics.ready.set(not await self.obstacles())
+        metrics.durable.set(not await self._of_store())
         try:
             depth, oldest_s = await self.inbox.depth()
+            balance, dead = await self._tally(), await self.inbox.dead_letters()
         except StoreError:
             return
-        self.metrics.depth.set(depth)
-        self.metrics.oldest.set(oldest_s)
+        metrics.depth.set(depth)
+        metrics.oldest.set(oldest_s)
+        metrics.dead.set(dead)
+        metrics.unaccounted.set(balance.unaccounted)
+        for state, number in asdict(balance).items():
+            metrics.events.labels(state).set(number)
 
     def _note_platforms(self) -> None:
         for platform in self._chosen:
+            if self._role != "worker":
+                self.metrics.connected.labels(platform.name).set(platform.name in self._opened and platform.connected)
             if isinstance(platform, KeepsConnection) and (silent_s := platform.last_heard_s) is not None:
                 self.metrics.last_heard.labels(platform.name).set(silent_s)
             if isinstance(platform, TellsRefusals):

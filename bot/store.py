@@ -32,9 +32,9 @@ PREFIX = "{routernesia}:"
 KEPT = frozenset({"install"})
 """The first words of shared names whose values may be kept until they are dropped: a workspace's installation."""
 
-PERMANENT = frozenset({"ready", "owner", "token", "wake", "lane"}) | KEPT
-"""The first words of keys without a TTL: the queue itself, which must never be evicted, and what is kept for a
-workspace as long as the bot is installed there. All others expire.
+PERMANENT = frozenset({"ready", "owner", "token", "wake", "lane", "tally"}) | KEPT
+"""The first words of keys without a TTL: the queue itself and its tally, which must never be evicted, and what is kept
+for a workspace as long as the bot is installed there. All others expire.
 """
 
 SEEN_TTL_S = 24 * 3600

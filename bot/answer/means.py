@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.answer import prompt
+from bot.answer.asking import Asking
 from bot.answer.titles import Titles
-from bot.completions import Completions
 from bot.inbox.inbox import Inbox
 from bot.metrics import Metrics
 from bot.services import Shared
@@ -34,7 +34,7 @@ class Means:
     """What all turns of a process work with."""
 
     inbox: Inbox
-    completions: Completions
+    asking: Asking
     persona: Persona
     metrics: Metrics
     shared: Shared

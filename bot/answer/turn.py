@@ -146,18 +146,15 @@ class Turn:
             estimate=means.estimate,
         )
         self._estimated = prompt.tokens(messages, means.estimate)
-        stream = await self._reply.stream(means.completions.stream(messages, deadline=self._deadline))
+        stream = await self._reply.stream(means.asking.stream(messages, deadline=self._deadline))
         self._learn(stream)
         return stream
 
     def _learn(self, stream: Stream) -> None:
         if stream.usage is None:
             return
-        tokens = self._means.metrics.tokens
         self._spent.add(stream.usage)
         self._means.estimate.learn(estimated=self._estimated, actual=stream.usage.prompt_tokens)
-        tokens.labels("prompt").inc(stream.usage.prompt_tokens)
-        tokens.labels("completion").inc(stream.usage.completion_tokens)
 
     def _concluded(self, stream: Stream) -> tuple[str, str]:
         text, unread = self._reply.text.strip(), marks.UNREAD if self._past.unread else ""

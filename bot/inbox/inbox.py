@@ -19,6 +19,7 @@ It knows mentions, changes, leases and tries; it does not know platforms or mode
                          whether it was stopped, withdrawn, or forgotten while it ran, and how it reads since
                          an edit meanwhile
     dead                 the last mentions that were given up, for the operator
+    tally                hash: how many events were taken into lanes and off them, and how, since the store began
     stops                a channel: turns that are to end now
 
 One number is queue position, lease and back-off at once: a lane's score in `ready`. A claim moves it into the
@@ -81,9 +82,9 @@ class Inbox:
         self._accept = Accepting(redis, self._entries, history_ttl_s=history_ttl_s)
         self.lease_s = lease_s
         self._clock = clock
-        self._claim, self._renew, self._note, self._done, self._again = (
+        self._claim, self._renew, self._note, self._done, self._again, self._empty = (
             redis.register_script(source)
-            for source in (scripts.CLAIM, scripts.RENEW, scripts.NOTE, scripts.DONE, scripts.AGAIN)
+            for source in (scripts.CLAIM, scripts.RENEW, scripts.NOTE, scripts.DONE, scripts.AGAIN, scripts.EMPTY)
         )
 
     async def submit(self, event: Event) -> Outcome:
@@ -193,6 +194,7 @@ class Inbox:
             HISTORY_MAX_BYTES,
             store.DEAD_TTL_S,
             DEAD_MAX,
+            "1" if claim.change else "0",
             len(revisions),
             *revised,
             *(entries.line(message, conversation) for message in messages),
@@ -220,9 +222,7 @@ class Inbox:
         """Forget every mention that waits: for the only process on a private Redis, before it works."""
         async with store.attempt("drop what waits"):
             lanes = cast(list[str], await self._redis.zrange(store.key("ready"), 0, -1))
-            await self._redis.delete(
-                store.key("ready"), store.key("owner"), *(store.key("lane", lane) for lane in lanes)
-            )
+            await self._empty(keys=[store.PREFIX], args=lanes)
 
     async def meet(self, claim: Claim, people: Collection[str]) -> None:
         """People who spoke in the thread before the bot was called: with them, a follow-up needs a mention."""
@@ -231,6 +231,11 @@ class Inbox:
             pipe.sadd(name, *people)
             pipe.expire(name, self._history_ttl_s)
             await pipe.execute()
+
+    async def dead_letters(self) -> int:
+        """How many given-up mentions are kept for the operator."""
+        async with store.attempt("count given-up mentions"):
+            return cast(int, await cast(Any, self._redis.llen(store.key("dead"))))
 
     async def depth(self) -> tuple[int, float]:
         """How many conversations wait or are worked on, and for how many seconds the oldest has been due."""
