@@ -29,6 +29,7 @@ from bot.inbox.tally import Tally
 from bot.logs import crash
 from bot.metrics import Metrics
 from bot.platform import KeepsConnection, Platform, Routes, TellsRefusals, UsesServices
+from bot.presence import Presence, Process, own_name
 from bot.sealing import Seal
 from bot.settings import Settings, filled
 from bot.shared import RedisShared
@@ -109,7 +110,9 @@ class Bot:
         history_ttl_s = settings.history_ttl_hours * 3600
         self.inbox = Inbox(self._redis, history_ttl_s=history_ttl_s, seal=seal, lease_s=self._lease_s)
         self._tally = Tally(self._redis)
+        self._since = time.time()
         shared, forgetting, state = RedisShared(self._redis, seal=seal), Forgetting(self._redis), ModelState()
+        self._presence = Presence(shared)
         asking = Asking(
             self._completions,
             self.metrics,
@@ -165,9 +168,11 @@ class Bot:
                 tasks.create_task(self._listen(platform), name=f"listen-{platform.name}") for platform in self._chosen
             ]
             worker = tasks.create_task(self._work(), name="worker")
+            present = tasks.create_task(self._presence.run(self._tell), name="presence")
             stopped = tasks.create_task(until.wait(), name="stop")
             await self._until_over(stopped, listeners)
             await self._drain(listeners, worker)
+            present.cancel()
             stopped.cancel()
         if self._all_refused:
             raise ConfigError("\n".join(self._refused.values()))
@@ -271,6 +276,20 @@ class Bot:
         metrics.unaccounted.set(balance.unaccounted)
         for state, number in asdict(balance).items():
             metrics.events.labels(state).set(number)
+
+    async def _tell(self) -> Process:
+        """How this process stands, for `routernesia-bot status`."""
+        return Process(
+            name=own_name(),
+            role=self._role,
+            version=__version__,
+            since=self._since,
+            at=time.time(),
+            running=self._worker.running,
+            slots=self._settings.worker_slots,
+            platforms={one.name: one.name in self._opened and one.connected for one in self._chosen},
+            obstacles=tuple(await self.obstacles()),
+        )
 
     def _note_platforms(self) -> None:
         for platform in self._chosen:

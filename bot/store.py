@@ -64,6 +64,9 @@ CONNECTIONS = 64
 START_WITHIN_S = 10.0
 """How long the embedded server may load its file: ready in 50 ms with an empty one (measured)."""
 
+SOCKET = "socket"
+"""The file in the data folder that names the embedded server's socket while it runs."""
+
 ANSWER_WITHIN_S = 3.0
 """Longer than the longest blocking call of the inbox, short enough for Slack's 3 s to end in a resend."""
 
@@ -124,15 +127,19 @@ class Connections(BlockingConnectionPool):
 
 
 @asynccontextmanager
-async def connect(url: str, *, data_dir: Path) -> AsyncGenerator[Redis]:
+async def connect(url: str, *, data_dir: Path, beside: bool = False) -> AsyncGenerator[Redis]:
     """A client of the server at `url`, or of an embedded one that lives as long as the context.
+
+    `beside` also takes the embedded server of a bot that runs already, for a look from outside.
 
     Raises:
         ConfigError: the URL is not one, or the embedded server cannot start.
+        InUse: another bot uses `data_dir`.
     """
     async with AsyncExitStack() as stack:
         if not url:
-            url = f"unix://{await stack.enter_async_context(embedded(data_dir))}"
+            there = await _running(data_dir) if beside else None
+            url = f"unix://{there or await stack.enter_async_context(embedded(data_dir))}"
         try:
             pool = Connections.from_url(
                 url,
@@ -192,11 +199,22 @@ async def embedded(data_dir: Path) -> AsyncGenerator[Path]:
         )
         try:
             await _answering(socket, log_file)
+            (data_dir / SOCKET).write_text(str(socket))
             yield socket
         finally:
+            (data_dir / SOCKET).unlink(missing_ok=True)
             if process.stdin is not None:
                 process.stdin.close()
             await process.wait()
+
+
+async def _running(data_dir: Path) -> Path | None:
+    """The socket of the embedded server that a bot runs on this folder, None where there is none that answers."""
+    try:
+        socket = Path((data_dir / SOCKET).read_text())
+    except OSError:
+        return None
+    return socket if await _pongs(socket) else None
 
 
 def server_binary() -> Path:

@@ -5,7 +5,6 @@ how to ask `completions`', how to keep `inbox`'s.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,6 +22,7 @@ from bot.events import Author, Mention, Message
 from bot.inbox.claim import Claim
 from bot.inbox.history import Revision
 from bot.inbox.inbox import LeaseLost
+from bot.inbox.letters import short_id
 from bot.platform import Platform
 
 log = logging.getLogger(__name__)
@@ -330,4 +330,4 @@ class Turn:
     @property
     def _id(self) -> str:
         """What a person can quote to the operator; the log line carries it beside the event."""
-        return hashlib.sha256(self._mention.event_id.encode()).hexdigest()[:8]
+        return short_id(self._mention.event_id)

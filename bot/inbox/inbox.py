@@ -74,7 +74,9 @@ class Inbox:
         seal: Seal | None = None,
         lease_s: float = LEASE_S,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        self._wall = wall
         self._redis = redis
         self._history_ttl_s = history_ttl_s
         self._entries = Entries(seal or Seal())
@@ -187,7 +189,7 @@ class Inbox:
             claim,
             claim.event_id,
             claim.raw,
-            entries.dead(claim.raw, why=dead, event_id=claim.event_id, conversation=conversation) if dead else "",
+            self._letter(claim, dead) if dead else "",
             store.TURN_TTL_S,
             self._history_ttl_s,
             HISTORY_MAX,
@@ -247,6 +249,10 @@ class Inbox:
         if not oldest:
             return count, 0.0
         return count, max(0.0, now[0] + now[1] / 1e6 - float(oldest[0][1]))
+
+    def _letter(self, claim: Claim, why: str) -> str:
+        at = self._wall()
+        return self._entries.dead(claim.raw, why=why, event_id=claim.event_id, conversation=claim.conversation, at=at)
 
     async def _fenced(self, script: AsyncScript, doing: str, claim: Claim, *args: str | float) -> int:
         held = await self._call(script, doing, claim.conversation, claim.token, *args)

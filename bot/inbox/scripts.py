@@ -239,6 +239,25 @@ return #ARGV
 """
 )
 
+# Puts a mention that was given up back into its lane, as accepted now. What its turn knows of messages stays, so that
+# the answer takes the place of the sentence that said there would be none; `wrote` has the next attempt look for it.
+# Invariant: a letter goes back at most once, also where the call comes twice.
+RETRY = (
+    NOW
+    + TALLY
+    + """
+local k, letter, conversation, id, raw, sent_at, turn_ttl = KEYS[1], unpack(ARGV)
+if redis.call('LREM', k .. 'dead', 1, letter) == 0 then return 0 end
+local turn = k .. 'turn:' .. id
+redis.call('HDEL', turn, 'tries', 'again', 'settled', 'answer', 'edited', 'stopped', 'withdrawn', 'forgotten')
+redis.call('HSET', turn, 'accepted', now(), 'wrote', 1)
+redis.call('EXPIRE', turn, turn_ttl)
+tally(k, 'accepted', redis.call('ZADD', k .. 'lane:' .. conversation, sent_at, raw))
+if redis.call('ZADD', k .. 'ready', 'NX', now(), conversation) == 1 then wake(k) end
+return 1
+"""
+)
+
 # What was counted, and how much waits: both of one moment. A lane of another type (somebody's hand) holds nothing.
 # Where nothing was counted yet, an earlier version may have left something waiting: the count begins with that.
 BALANCE = """
