@@ -206,12 +206,7 @@ def _workloads(plan: Plan, outside: Services, redis_url: str) -> list[Workload]:
     without_slack = {"SLACK_BOT_TOKEN": "", "SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": ""}
     return [
         Workload("slack", "gateway", env | {"DISCORD_TOKEN": ""}),
-        Workload(
-            "discord",
-            "gateway",
-            env | {"SLACK_BOT_TOKEN": "", "SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": ""},
-            False,
-        ),
+        Workload("discord", "gateway", env | without_slack, surge=False),
         Workload("worker", "worker", env),
     ]
 
