@@ -16,6 +16,6 @@ pytestmark = pytest.mark.timeout(300)
 async def test_upgrading_gateways_and_workers_under_load_loses_nothing(
     valkey_url: str, redis: Redis, tmp_path: Path
 ) -> None:
-    outcome = await upgrade(Plan(seconds=2.0), redis_url=valkey_url, folder=tmp_path)
+    outcome = await upgrade(Plan(seconds=2.0, pods=1), redis_url=valkey_url, folder=tmp_path)
     assert (outcome.lost, outcome.doubled) == (0, 0)
     assert set(outcome.replaced) == {"slack", "discord", "worker"}
