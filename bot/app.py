@@ -98,10 +98,9 @@ async def doctor(config: Config) -> list[Finding]:
 
     settings = config.core
     completions = completions_of(settings)
-    url = settings.redis_url.get_secret_value()
 
     async def redis_info() -> Mapping[str, object]:
-        async with store.connect(url, data_dir=settings.data_dir) as redis:
+        async with store.of(settings) as redis:
             return await store.info(redis)
 
     try:
@@ -134,9 +133,8 @@ async def _installations(config: Config, slack: SlackSettings) -> list[Finding]:
         return [NO_SEAL]
 
     async def check() -> list[Finding]:
-        url = settings.redis_url.get_secret_value()
         try:
-            async with store.connect(url, data_dir=settings.data_dir) as redis:
+            async with store.of(settings) as redis:
                 return await check_installations(slack, RedisShared(redis, seal=Seal(settings.encryption_keys())))
         except InUse:
             return [Finding("ok", "The installations are in the embedded store of a running bot; its log names them.")]

@@ -53,8 +53,8 @@ class _Opened:
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncGenerator[_Opened]:
-    url, seal = settings.redis_url.get_secret_value(), Seal(settings.encryption_keys())
-    async with store.connect(url, data_dir=settings.data_dir, beside=True) as redis:
+    seal = Seal(settings.encryption_keys())
+    async with store.of(settings, beside=True) as redis:
         facts = await store.info(redis)
         version = facts.get("valkey_version") or facts.get("redis_version", "?")
         weak = [one.what for one in doctor.durability(facts) if one.level == "fail"]

@@ -92,7 +92,7 @@ class Bot:
         try:
             self._stack.push_async_callback(self._completions.aclose)
             url = settings.redis_url.get_secret_value()
-            self._redis = await self._stack.enter_async_context(store.connect(url, data_dir=settings.data_dir))
+            self._redis = await self._stack.enter_async_context(store.of(settings))
             for platform in self._chosen:
                 # Before Redis: what a platform ends with, like a token that it renews just now, is stored there.
                 self._stack.push_async_callback(platform.aclose)

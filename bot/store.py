@@ -9,7 +9,7 @@ import fcntl
 import logging
 import tempfile
 from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, cast
@@ -23,6 +23,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from bot.doctor import durability
 from bot.errors import ConfigError, InUse, StoreError
+from bot.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -126,11 +127,26 @@ class Connections(BlockingConnectionPool):
         await connection.on_connect()
 
 
+def of(settings: Settings, *, beside: bool = False) -> AbstractAsyncContextManager[Redis]:
+    """`connect` as an operator has set it."""
+    password = settings.redis_password.get_secret_value() if settings.redis_password else None
+    return connect(
+        settings.redis_url.get_secret_value(),
+        data_dir=settings.data_dir,
+        password=password,
+        ca_file=settings.redis_ca_file,
+        beside=beside,
+    )
+
+
 @asynccontextmanager
-async def connect(url: str, *, data_dir: Path, beside: bool = False) -> AsyncGenerator[Redis]:
+async def connect(
+    url: str, *, data_dir: Path, password: str | None = None, ca_file: Path | None = None, beside: bool = False
+) -> AsyncGenerator[Redis]:
     """A client of the server at `url`, or of an embedded one that lives as long as the context.
 
-    `beside` also takes the embedded server of a bot that runs already, for a look from outside.
+    A password in the URL goes before `password`; `ca_file` says whom to trust where the URL is a rediss one. `beside`
+    also takes the embedded server of a bot that runs already, for a look from outside.
 
     Raises:
         ConfigError: the URL is not one, or the embedded server cannot start.
@@ -139,10 +155,13 @@ async def connect(url: str, *, data_dir: Path, beside: bool = False) -> AsyncGen
     async with AsyncExitStack() as stack:
         if not url:
             there = await _running(data_dir) if beside else None
-            url = f"unix://{there or await stack.enter_async_context(embedded(data_dir))}"
+            url, password = f"unix://{there or await stack.enter_async_context(embedded(data_dir))}", None
+        trusted = {"ssl_ca_certs": str(ca_file)} if ca_file and url.startswith("rediss:") else {}
         try:
             pool = Connections.from_url(
                 url,
+                **trusted,
+                password=password,
                 decode_responses=True,
                 encoding_errors="surrogateescape",  # whatever stands there goes back as the same bytes
                 max_connections=CONNECTIONS,

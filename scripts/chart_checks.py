@@ -17,7 +17,7 @@ from typing import Any, cast
 import yaml
 
 MARKS = ("<!-- values: made by scripts/chart-check --write -->", "<!-- end of values -->")
-UNKNOWN_KINDS = {"PodMonitor"}  # of the Prometheus operator; no schema comes with Kubernetes
+UNKNOWN_KINDS = {"ExternalSecret", "HTTPRoute", "PodMonitor", "PrometheusRule", "ScaledObject"}  # not Kubernetes' own
 
 
 def validate(folder: Path, versions: list[str]) -> Iterator[str]:
@@ -37,13 +37,15 @@ def validate(folder: Path, versions: list[str]) -> Iterator[str]:
 
 
 def rows(values: str) -> Iterator[str]:
-    """Table rows from a values file: a `# --` comment describes the key on the next line."""
+    """Table rows from a values file: a `# --` comment, over one line or more, describes the key on the next line."""
     tree: Any = yaml.safe_load(values)
     path: list[str] = []
     words = ""
     for line in values.splitlines():
         if comment := re.match(r" *# -- (.*)", line):
             words = comment[1]
+        elif words and (more := re.match(r" *# (.*)", line)):
+            words += f" {more[1]}"
         elif key := re.match(r"( *)([A-Za-z_]+):", line):
             path = [*path[: len(key[1]) // 2], key[2]]
             if words:

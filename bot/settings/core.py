@@ -66,9 +66,21 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="redis, rediss or unix URL of Redis or Valkey. Default empty: a private Valkey.",
     )
+    redis_password: SecretStr | None = Field(
+        None,
+        description="Password of that server, where the URL has none. Default none.",
+    )
+    redis_ca_file: Path | None = Field(
+        None,
+        description="PEM file with the authority of a rediss server's certificate. Default none: the system's.",
+    )
     encryption_key: SecretStr | None = Field(
         None,
         description="Seals what Redis holds; 32 bytes from the command `key`, NEW,OLD to change it. Default none.",
+    )
+    secrets_dir: Path | None = Field(
+        None,
+        description="Folder with a file for each secret, named like its setting. Default none.",
     )
     data_dir: Path = Field(
         default_factory=_data_dir,
@@ -171,7 +183,7 @@ class Settings(BaseSettings):
             raise ValueError("REDIS_URL must look like redis://host:6379/0, rediss://... or unix:///path/to/socket.")
         return value
 
-    @field_validator("data_dir", "system_prompt_file")
+    @field_validator("data_dir", "system_prompt_file", "redis_ca_file")
     @classmethod
     def _path(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is None:
@@ -179,6 +191,8 @@ class Settings(BaseSettings):
         path = value.expanduser()
         if info.field_name == "data_dir" and path.exists() and not path.is_dir():
             raise ValueError("DATA_DIR must be a folder, but there is a file of that name.")
+        if info.field_name == "redis_ca_file" and not path.is_file():
+            raise ValueError("REDIS_CA_FILE names a file that does not exist.")
         if info.field_name == "system_prompt_file":
             if info.data.get("system_prompt"):
                 raise ValueError("SYSTEM_PROMPT_FILE and SYSTEM_PROMPT are both set; remove one of them.")

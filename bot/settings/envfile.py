@@ -1,4 +1,4 @@
-"""Where settings come from: the environment and a `.env` file, as names and raw texts.
+"""Where settings come from: the environment, a `.env` file and a folder of files, as names and raw texts.
 
 It knows nothing of what a setting means. Lines of the file are read as python-dotenv reads them (quotes,
 `export`, comments), without expanding `$NAME`: tokens may hold a dollar sign. No value enters a sentence.
@@ -47,6 +47,25 @@ def from_file(path: Path) -> tuple[dict[str, Given], list[str]]:
     except UnicodeDecodeError:
         return {}, [f"{path} is not UTF-8 text."]
     return _read(text, path.name)
+
+
+def from_folder(path: Path, names: Collection[str]) -> tuple[dict[str, Given], list[str]]:
+    """What the files say that are called like one of `names`, and one sentence for each that cannot be read.
+
+    So Kubernetes and Docker mount secrets. Other files there are nobody's business.
+    """
+    if not path.is_dir():
+        return {}, [f"SECRETS_DIR must be a folder, but {path} is none."]
+    given: dict[str, Given] = {}
+    problems: list[str] = []
+    for file in (path / name for name in sorted(names)):
+        try:
+            given[file.name] = Given(file.read_text(encoding="utf-8").strip(), f"in {file}")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"{file} cannot be read as UTF-8 text ({type(error).__name__}).")
+    return given, problems
 
 
 def _read(text: str, file_name: str) -> tuple[dict[str, Given], list[str]]:

@@ -1,8 +1,9 @@
-"""Reading all settings at once, the adapters' as well, from the environment and a file.
+"""Reading all settings at once, the adapters' as well, from the environment, a folder of secrets and a file.
 
 The rule for empty values: where the default is nothing (keys, tokens, REDIS_URL, SYSTEM_PROMPT,
 SYSTEM_PROMPT_FILE, REPLY_TOKENS, LOG_FORMAT) an empty value counts as not written there; everywhere else it
-is an error. White space around a value does not count. The environment goes before the file.
+is an error. White space around a value does not count. The environment goes before the
+folder, the folder before the file.
 """
 
 import os
@@ -86,6 +87,10 @@ def load(
     in_file, problems = envfile.from_file(env_file)
     problems += envfile.unknown_in_file(in_file, known)
     around = envfile.from_environment(environ)
+    if (folder := around.get("SECRETS_DIR") or in_file.get("SECRETS_DIR")) and folder.value:
+        in_folder, unread = envfile.from_folder(Path(folder.value).expanduser(), known)
+        in_file |= in_folder
+        problems += unread
     parts: dict[type[BaseSettings], BaseSettings] = {}
     for kind in kinds:
         settings, wrong = made(kind, in_file, around)

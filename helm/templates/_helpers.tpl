@@ -1,13 +1,21 @@
-{{/* What objects are called; two releases in one namespace never share a name. */}}
+{{/* What objects are called; two releases in one namespace never share a name. 45: with "-store", a StatefulSet's own
+     suffix and a pod's hash it stays a label's 63. */}}
 {{- define "bot.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | trunc 45 | trimSuffix "-" -}}
 {{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 45 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 45 | trimSuffix "-" -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The name of one workload's objects: (list $ "slack"). All in one, there is but one workload: it has the release's. */}}
+{{- define "bot.name" -}}
+{{- $root := first . -}}
+{{- include "bot.fullname" $root -}}
+{{- if eq $root.Values.mode "split" }}-{{ last . }}{{ end -}}
 {{- end -}}
 
 {{/* Labels that never change: selectors are immutable. */}}
@@ -23,16 +31,14 @@ app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | trun
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 
+{{/* An image by its digest, else by its tag: (list .Values.image "default tag"). */}}
 {{- define "bot.image" -}}
-{{- if .Values.image.digest -}}
-{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- $image := first . -}}
+{{- if $image.digest -}}
+{{ $image.repository }}@{{ $image.digest }}
 {{- else -}}
-{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{ $image.repository }}:{{ default (last .) $image.tag }}
 {{- end -}}
-{{- end -}}
-
-{{- define "bot.secret" -}}
-{{- default (include "bot.fullname" .) .Values.existingSecret -}}
 {{- end -}}
 
 {{- define "bot.serviceAccount" -}}
@@ -41,45 +47,6 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- else -}}
 {{- default "default" .Values.serviceAccount.name -}}
 {{- end -}}
-{{- end -}}
-
-{{/* Whether Slack calls us. */}}
-{{- define "bot.http" -}}
-{{- if and .Values.slack.enabled (eq .Values.slack.mode "http") }}true{{ end -}}
-{{- end -}}
-
-{{/* Seconds between the removal from the Service and SIGTERM: a proxy may still send requests meanwhile. */}}
-{{- define "bot.preStopSeconds" -}}
-{{- if include "bot.http" . }}5{{ else }}0{{ end -}}
-{{- end -}}
-
-{{/* Names of the settings that come from the Secret, and where an inline one stands in the values. */}}
-{{- define "bot.secretKeys" -}}
-COMPLETIONS_API_KEY: completionsApiKey
-{{- if .Values.slack.enabled }}
-{{- /* with both, the bot would not know whether it lives in one workspace or in many */}}
-{{- if .Values.slack.oauth }}
-SLACK_CLIENT_ID: slackClientId
-SLACK_CLIENT_SECRET: slackClientSecret
-{{- else }}
-SLACK_BOT_TOKEN: slackBotToken
-{{- end }}
-{{- /* one of the two: with both, the bot would choose Socket Mode */}}
-{{- if include "bot.http" . }}
-SLACK_SIGNING_SECRET: slackSigningSecret
-{{- else }}
-SLACK_APP_TOKEN: slackAppToken
-{{- end }}
-{{- end }}
-{{- if .Values.discord.enabled }}
-DISCORD_TOKEN: discordToken
-{{- end }}
-{{- if eq .Values.store.type "redis" }}
-REDIS_URL: redisUrl
-{{- end }}
-{{- if .Values.store.encrypted }}
-ENCRYPTION_KEY: encryptionKey
-{{- end }}
 {{- end -}}
 
 {{/* The restricted profile of the Pod Security Standards. */}}
@@ -97,4 +64,72 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 runAsNonRoot: true
 capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* Where the scheduler may put a pod: what every pod of the release has. */}}
+{{- define "bot.placement" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "bot.secret" -}}
+{{- default (include "bot.fullname" .) .Values.existingSecret -}}
+{{- end -}}
+
+{{/* Settings that come from the Secret, and where an inline one stands in the values, for one workload of
+     `bot.workloads`: (list $ $workload). No pod holds a secret that it has no use for. */}}
+{{- define "bot.secretKeys" -}}
+{{- $root := first . }}
+{{- $workload := last . }}
+{{- /* a gateway never asks the model */}}
+{{- if ne $workload.role "gateway" }}
+COMPLETIONS_API_KEY: completionsApiKey
+{{- end }}
+{{- if $workload.slack }}
+{{- /* with both, the bot would not know whether it lives in one workspace or in many */}}
+{{- if $root.Values.slack.oauth }}
+SLACK_CLIENT_ID: slackClientId
+SLACK_CLIENT_SECRET: slackClientSecret
+{{- else }}
+SLACK_BOT_TOKEN: slackBotToken
+{{- end }}
+{{- /* one of the two: with both, the bot would choose Socket Mode */}}
+{{- if eq $root.Values.slack.mode "http" }}
+SLACK_SIGNING_SECRET: slackSigningSecret
+{{- else }}
+SLACK_APP_TOKEN: slackAppToken
+{{- end }}
+{{- end }}
+{{- if $workload.discord }}
+DISCORD_TOKEN: discordToken
+{{- end }}
+{{- if eq $root.Values.store.type "redis" }}
+REDIS_URL: redisUrl
+{{- else if eq $root.Values.store.type "bundled" }}
+REDIS_PASSWORD: redisPassword
+{{- end }}
+{{- if $root.Values.store.encrypted }}
+ENCRYPTION_KEY: encryptionKey
+{{- end }}
+{{- end -}}
+
+{{/* The same for all workloads together: what the Secret must hold. */}}
+{{- define "bot.allSecretKeys" -}}
+{{- include "bot.secretKeys" (list . (dict "role" "all" "slack" .Values.slack.enabled "discord" .Values.discord.enabled)) -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-"""The end of the store's connections, on a real Valkey."""
+"""How the store is reached, and the end of its connections, on a real Valkey."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as NotConnected
 
 from bot import store
+from bot.errors import StoreError
 from bot.inbox.inbox import Inbox
+from bot.settings import load
 from tests.mentions import mention
 from tests.until import WITHIN_S
 
@@ -88,3 +90,22 @@ async def test_what_does_not_end_is_cut_off_and_connects_no_more(
         ended = await asyncio.gather(*endless, return_exceptions=True)
     assert [type(error) for error in ended] == [NotConnected] * 4
     await _until(redis, "connected_clients", before)
+
+
+async def test_a_password_beside_the_url_is_used(valkey_url: str, redis: Redis) -> None:
+    await redis.execute_command("ACL", "SETUSER", "bot", "on", ">p@ss/word", "~*", "+@all")
+    environ = {"REDIS_URL": valkey_url.replace("unix://", "unix://bot@"), "REDIS_PASSWORD": "p@ss/word"}
+    try:
+        async with store.of(load(environ=environ).core) as client:
+            assert await client.execute_command("ACL", "WHOAMI") == "bot"
+        async with store.of(load(environ=environ | {"REDIS_PASSWORD": "wrong"}).core) as client:
+            with pytest.raises(StoreError):
+                await store.info(client)
+    finally:
+        await redis.execute_command("ACL", "DELUSER", "bot")
+
+
+@pytest.mark.parametrize(("scheme", "trusts"), [("rediss", "/ca.crt"), ("redis", None)])
+async def test_an_authority_is_trusted_where_the_link_is_encrypted(scheme: str, trusts: str | None) -> None:
+    async with store.connect(f"{scheme}://redis.test", data_dir=Path("unused"), ca_file=Path("/ca.crt")) as client:
+        assert client.connection_pool.connection_kwargs.get("ssl_ca_certs") == trusts

@@ -1,0 +1,139 @@
+"""What the chart renders in each of its modes starts the bot, which answers, and drains within its grace period."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.fakes.completions import Text
+from tests.kubelet import Node, Pod, node
+from tests.manifests import on_linux, rendered, with_helm
+from tests.running import KEY, Services, always, services
+from tests.until import until
+
+pytestmark = [pytest.mark.timeout(180), with_helm, on_linux]
+
+START_WITHIN_S = 45.0
+
+WORDS = " ".join(f"w{number:03}" for number in range(150)) + "."
+
+SECRET = "routernesia-bot"
+STORE = "bot-routernesia-bot-store"
+GATEWAY = {"parentRefs": [{"name": "public"}], "hostnames": ["bot.example.org"]}
+
+MODES: dict[str, dict[str, Any]] = {
+    "all-in-one": {"discord": {"enabled": True}},
+    "all-in-one on slack over http": {
+        "slack": {"mode": "http"},
+        "store": {"type": "redis"},
+        "ingress": {"enabled": True, "host": "bot.example.org"},
+    },
+    "all-in-one on discord": {"slack": {"enabled": False}, "discord": {"enabled": True}},
+    "split with a bundled store": {"mode": "split", "discord": {"enabled": True}, "store": {"type": "bundled"}},
+    "split on slack over http": {
+        "mode": "split",
+        "slack": {"mode": "http"},
+        "discord": {"enabled": True},
+        "store": {"type": "redis"},
+        "httpRoute": {"enabled": True, **GATEWAY},
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """An installed release whose pods are all ready: one of each workload."""
+
+    outside: Services
+    node: Node
+    pods: dict[str, Pod]
+
+    @property
+    def bots(self) -> list[Pod]:
+        return [pod for name, pod in self.pods.items() if name != STORE]
+
+
+def secrets(outside: Services, valkey_url: str) -> dict[str, str]:
+    """All that a Secret of an operator may hold."""
+    return {
+        "COMPLETIONS_API_KEY": KEY,
+        "SLACK_BOT_TOKEN": outside.slack.bot_token,
+        "SLACK_APP_TOKEN": outside.slack.app_token,
+        "SLACK_SIGNING_SECRET": outside.slack.signing_secret,
+        "DISCORD_TOKEN": outside.discord.token,
+        "REDIS_URL": valkey_url,
+        "REDIS_PASSWORD": 'pass "word" \\ $HOME\n',
+    }
+
+
+@asynccontextmanager
+async def installed(values: dict[str, Any], outside: Services, valkey_url: str) -> AsyncGenerator[Release]:
+    config = {
+        "COMPLETIONS_BASE_URL": outside.completions.base_url,
+        "SLACK_API_URL": outside.slack.api_url,
+        "DISCORD_API_URL": outside.discord.api_url,
+        "DRAIN_SECONDS": 20,
+        **({"DISCORD_PUBLIC_KEY": outside.discord.public_key} if "httpRoute" in values else {}),
+    }
+    manifests = rendered({**values, "config": config})
+    async with AsyncExitStack() as stack:
+        machine = await stack.enter_async_context(node(manifests, {SECRET: secrets(outside, valkey_url)}))
+        pods: dict[str, Pod] = {}
+        # The store first, only so that no time is lost: a bot without one waits for it.
+        for name in sorted((one["metadata"]["name"] for one in manifests.workloads), key=lambda name: name != STORE):
+            pods[name] = await stack.enter_async_context(machine.pod(name))
+        for pod in pods.values():
+            await pod.until("startup")
+        for pod in pods.values():
+            await pod.until("readiness")
+        if "/slack/events" in manifests.published:
+            outside.slack.events_url = machine.url("/slack/events")
+        yield Release(outside, machine, pods)
+
+
+async def ask(release: Release, values: dict[str, Any]) -> int:
+    """A question on each platform that is on; gives how many."""
+    outside, asked = release.outside, 0
+    if values.get("slack", {}).get("enabled", True):
+        await outside.slack.mention("C1", "U01", "a question")
+        asked += 1
+    if values.get("discord", {}).get("enabled"):
+        await until(lambda: outside.discord.gateway.live, within_s=START_WITHIN_S)
+        outside.discord.mention(outside.discord.add_channel("c1"), outside.discord.ann, "a question")
+        asked += 1
+    return asked
+
+
+def answers(outside: Services) -> list[str]:
+    slack, discord = outside.slack, outside.discord
+    found = [one["text"] for channel in list(slack.channels) for one in slack.answers(channel)]
+    return found + [one["content"] for channel in discord.channels for one in discord.answers(channel)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_each_mode_answers_and_finishes_its_answers_within_its_grace_period(
+    mode: str, valkey_url: str, redis: Redis
+) -> None:
+    values = MODES[mode]
+    async with services() as outside, installed(values, outside, valkey_url) as release:
+        outside.completions.default = always(Text(WORDS, tokens_per_s=100))
+        outside.completions.may_end.clear()
+        asked = await ask(release, values)
+        await until(lambda: outside.completions.open_now == asked and len(answers(outside)) == asked)
+        stopping = [asyncio.create_task(pod.terminate()) for pod in release.bots]
+        at_work = [pod for pod in release.bots if "gateway" not in pod.container["args"]]
+        await until(lambda: all(pod.started.events("draining") for pod in at_work))
+        for pod in at_work:
+            assert await pod.passes("liveness")
+            assert not await pod.passes("readiness")
+        outside.completions.may_end.set()
+        took = await asyncio.gather(*stopping)
+        assert answers(outside) == [WORDS] * asked
+        assert all(seconds < pod.grace_s for seconds, pod in zip(took, release.bots, strict=True))
+        assert [line for pod in release.bots for line in pod.started.output.splitlines() if '"error"' in line] == []
+        if STORE in release.pods:
+            await release.pods[STORE].terminate()
