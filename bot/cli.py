@@ -37,7 +37,7 @@ class App(Protocol):
         """The settings classes of all adapters."""
         ...
 
-    async def run(self, config: "Config", *, role: Role) -> int:
+    async def run(self, config: "Config", *, role: Role, load: Callable[[], "Config"]) -> int:
         """Run until SIGTERM or SIGINT and give the exit code."""
         ...
 
@@ -162,7 +162,8 @@ def _run(call: _Call) -> int:
     config = call.config(quiet=False)
     _warn_of_unknown(config)
     _refuse_what_is_missing(config, role=cast("Role", call.given.role))
-    return _wait(call.app.run(config, role=cast("Role", call.given.role)))
+    role = cast("Role", call.given.role)
+    return _wait(call.app.run(config, role=role, load=lambda: call.config(quiet=False)))
 
 
 def _refuse_what_is_missing(config: "Config", *, role: Role) -> None:

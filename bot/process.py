@@ -96,7 +96,8 @@ class Bot:
             for platform in self._chosen:
                 # Before Redis: what a platform ends with, like a token that it renews just now, is stored there.
                 self._stack.push_async_callback(platform.aclose)
-            self._compose(Seal(settings.encryption_keys()))
+            self._seal = Seal(settings.encryption_keys())
+            self._compose(self._seal)
             if not url:
                 await self.inbox.take_over()
         except BaseException:
@@ -143,6 +144,16 @@ class Bot:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    def use(self, settings: Settings) -> frozenset[str]:
+        """Go on with other settings where that is possible without a restart; the names of those that took effect.
+
+        Raises ConfigError for a key that cannot be one.
+        """
+        key = settings.completions_api_key
+        self._completions.use_key(key.get_secret_value() if key else None)
+        self._seal.use(settings.encryption_keys())
+        return frozenset({"completions_api_key", "encryption_key", "log_level", "log_format"})
 
     async def serve(self, *, until: asyncio.Event) -> None:
         """Listen, work and answer probes until the event; then stop listening, drain, and hand back the rest.
