@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from json import dumps
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import discord
@@ -87,7 +87,7 @@ class Rest:
 
     async def create(self, path: str, json: dict[str, Any], *, need: Need = "usual", **ids: str) -> Any:
         """Make something new. Raises PlatformError; Ambiguous where it may exist now."""
-        return await self._call("POST", path, ids, {"json": json}, need=need, unclear=Ambiguous)
+        return _made(await self._call("POST", path, ids, {"json": json}, need=need, unclear=Ambiguous))
 
     async def upload(self, path: str, json: dict[str, Any], file: Attachment, **ids: str) -> Any:
         """Make something new that carries a file. Raises PlatformError; Ambiguous where it may exist now."""
@@ -98,7 +98,7 @@ class Rest:
         ]
         options = {"form": form, "files": [up]}
         try:
-            return await self._call("POST", path, ids, options, need="needed", unclear=Ambiguous)
+            return _made(await self._call("POST", path, ids, options, need="needed", unclear=Ambiguous))
         finally:
             up.close()
 
@@ -114,11 +114,11 @@ class Rest:
 
     async def remove(self, path: str, **ids: str) -> None:
         """Delete what is at `path`. Raises PlatformError; Gone where it is not there."""
-        await self._call("DELETE", path, ids, {}, need="needed")
+        await self._call("DELETE", path, ids, {}, need="needed", silent=True)
 
     async def signal(self, path: str, *, need: Need = "usual", **ids: str) -> None:
         """A POST that leaves nothing behind. Raises PlatformError."""
-        await self._call("POST", path, ids, {}, need=need)
+        await self._call("POST", path, ids, {}, need=need, silent=True)
 
     async def _call(
         self,
@@ -130,7 +130,9 @@ class Rest:
         need: Need,
         within_s: float | None = None,
         unclear: type[PlatformError] = Unreachable,
+        silent: bool = False,
     ) -> Any:
+        """`silent` says that Discord answers with nothing; else it does so with JSON."""
         place = ids.get("channel_id") or ids.get("guild_id") or ""
         bucket, kind = (method, path, place), (method, path, place, "form" in options)
         self._refusals.check(kind, need, in_channel="channel_id" in ids)
@@ -141,17 +143,25 @@ class Rest:
             except Exception as error:  # the adapter's edge: whatever the SDK raises becomes ours
                 self._remember(error, path, kind)
                 raise ours(error, method=method, unclear=unclear) from error
+        if isinstance(answer, str) and (answer or not silent):  # what discord.py makes of all that is no JSON
+            raise unclear(f"{method}: what answered was not Discord")
         if _by_token(path):
             self._refusals.granted(kind)
         return answer
 
     def _remember(self, error: Exception, path: str, kind: Hashable) -> None:
-        if not isinstance(error, discord.HTTPException) or not _by_token(path):
+        if not isinstance(error, discord.HTTPException) or not _by_token(path) or _is_a_page(error):
             return
         if error.status == 401:
             self._refusals.token_was_refused()
         elif error.status == 403 and error.code in NO_PERMISSION:
             self._refusals.forbidden(kind)
+
+
+def _made(answer: Any) -> Any:
+    if isinstance(answer, dict) and "id" in answer:
+        return cast(dict[str, Any], answer)
+    raise Ambiguous("POST: the answer names nothing that was made")
 
 
 def _by_token(path: str) -> bool:
@@ -190,13 +200,18 @@ def _refused(error: discord.HTTPException, *, method: str, unclear: type[Platfor
         return RateLimited(text, retry_after_s=_retry_after_s(error))
     if error.code in AUTOMOD:
         return Moderated(text)
-    if error.status == 401:
-        return Unreachable(text)  # the mention can wait for a good token
+    if error.status == 401 or _is_a_page(error):
+        return Unreachable(text)  # the mention can wait for a good token, or the way to Discord
     if error.status == 403:
         return Forbidden(text)
     if error.status == 404:
         return Gone(text)
     return unclear(text) if error.status >= 500 else Rejected(text)
+
+
+def _is_a_page(error: discord.HTTPException) -> bool:
+    """Whether somebody on the way to Discord refuses: that says nothing about the token, the place or the message."""
+    return error.status in (401, 403, 404) and error.response.headers.get("Content-Type") != "application/json"
 
 
 def _retry_after_s(error: discord.HTTPException) -> float:

@@ -118,12 +118,12 @@ class Webhooks:
     async def edit(self, to: Ref, body: Json) -> str:
         """Make the original response read so, and give its id; repeating it does no harm. Raises PlatformError."""
         path = f"/webhooks/{to.application}/{to.token}/messages/@original"
-        return _id(await self._call("PATCH", path, body, unclear=Unreachable))
+        return _id(await self._call("PATCH", path, body, unclear=Unreachable), unclear=Unreachable)
 
     async def follow_up(self, to: Ref, body: Json) -> str:
         """Post one more message and give its id. Raises PlatformError; Ambiguous where it may stand."""
         path = f"/webhooks/{to.application}/{to.token}"
-        return _id(await self._call("POST", path, body, unclear=Ambiguous))
+        return _id(await self._call("POST", path, body, unclear=Ambiguous), unclear=Ambiguous)
 
     async def aclose(self) -> None:
         """Close the connections; a later call opens new ones."""
@@ -144,21 +144,28 @@ class Webhooks:
             raise Unreachable(f"{method}: no connection to Discord") from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise unclear(f"{method}: the connection to Discord broke off ({type(error).__name__})") from None
-        if response.ok:
+        if response.ok and found is not None:
             return found
         raise _failure(method, response.status, found, unclear=unclear)
 
 
-async def _object(response: aiohttp.ClientResponse) -> Mapping[str, Any]:
-    """The body as an object; an empty one where it is none."""
+async def _object(response: aiohttp.ClientResponse) -> Mapping[str, Any] | None:
+    """The body as an object; an empty one where there is no body, None where it is not Discord's, like a page."""
     try:
         found: object = await response.json(content_type=None)
     except ValueError:
-        return {}
+        return None
     return cast(Mapping[str, Any], found) if isinstance(found, dict) else {}
 
 
-def _failure(method: str, status: int, body: Mapping[str, Any], *, unclear: type[PlatformError]) -> PlatformError:
+def _failure(
+    method: str, status: int, body: Mapping[str, Any] | None, *, unclear: type[PlatformError]
+) -> PlatformError:
+    if body is None and status < 400:
+        return unclear(f"{method}: what answered was not Discord")
+    if body is None and status in (401, 403, 404):
+        return Unreachable(f"{method}: what answered {status} was not Discord")
+    body = body or {}
     code = body.get("code")
     code = code if isinstance(code, int) else 0
     text = f"{method}: Discord answered {status}, code {code}"
@@ -183,5 +190,7 @@ def _too_late(error: Unknown | Refused) -> Given:
     raise error
 
 
-def _id(message: Mapping[str, Any]) -> str:
-    return str(message.get("id", ""))
+def _id(message: Mapping[str, Any], *, unclear: type[PlatformError]) -> str:
+    if not message.get("id"):
+        raise unclear("the answer names no message")
+    return str(message["id"])
