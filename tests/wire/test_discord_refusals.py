@@ -10,7 +10,7 @@ from adapters.discord.api.refusals import UNAUTHORIZED
 from bot.errors import Busy, Forbidden, Gone, Rejected, Unreachable
 from tests.discord_asking import asked, buttons, shown
 from tests.fakes.completions import Text
-from tests.fakes.discord import FakeDiscord
+from tests.fakes.discord import FakeDiscord, Fault
 from tests.fakes.discord_bot import Heard, hearing
 from tests.fakes.services import FakeServices
 from tests.running import always, running, services
@@ -163,6 +163,21 @@ async def test_a_locked_thread_is_named_once_in_its_parent_channel(
             fake.forget_nonces()
     assert shown(fake) == [f"I cannot write in the locked thread <#{thread}>."]
     assert fake.entries("post")[-1]["pings"] == []
+
+
+@pytest.mark.parametrize("fault", ["reset_after", 503])
+async def test_that_a_thread_is_locked_is_said_although_discord_falters(
+    fake: FakeDiscord, platform: DiscordPlatform, redis: Redis, fault: Fault
+) -> None:
+    platform.use(FakeServices(redis))
+    thread = fake.create_thread(fake.channel, fake.ann)
+    mention = asked(fake, thread=thread)
+    fake.locked.add(thread)
+    fake.fail(fault, path=f"/channels/{fake.channel}/messages", times=2)
+    fake.fail(503, method="GET", path=f"/channels/{thread}")
+    with pytest.raises(Forbidden):
+        await platform.post(mention, "x", key="k:0", first=True)
+    assert shown(fake) == [f"I cannot write in the locked thread <#{thread}>."]
 
 
 async def test_a_locked_thread_whose_parent_is_closed_as_well_is_only_forbidden(
