@@ -95,6 +95,18 @@ async def test_a_token_that_discord_no_longer_takes_makes_way_for_a_direct_messa
         assert [one["content"] for one in discord.answers(discord.dm_channel(discord.ann))] == ["late"]
 
 
+async def test_a_direct_message_waits_where_too_many_were_opened_lately(redis: Redis) -> None:
+    clock = Clock()
+    async with FakeDiscord() as discord, joined(discord, redis, now=clock) as bot:
+        mention = await asked(discord, bot)
+        clock.ahead_s, discord.opens_too_fast = 850.0, True
+        with pytest.raises(RateLimited):
+            await post(bot, mention, "late", 0)
+        discord.opens_too_fast = False
+        await post(bot, mention, "late", 0)
+        assert [one["content"] for one in discord.answers(discord.dm_channel(discord.ann))] == ["late"]
+
+
 async def test_who_takes_no_direct_messages_is_given_up(redis: Redis) -> None:
     clock = Clock()
     async with FakeDiscord() as discord, joined(discord, redis, now=clock) as bot:

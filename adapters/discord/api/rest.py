@@ -41,6 +41,10 @@ NO_PERMISSION = frozenset({50001, 50013})
 """Missing access, missing permissions: the same call would be refused again."""
 
 
+OPENED_TOO_FAST = 40003
+"""Too many direct channels were opened lately (JSON Error Codes; the status is 400 and no wait is named)."""
+
+
 class Moderated(Rejected):
     """The server's AutoMod does not let the text through."""
 
@@ -196,7 +200,7 @@ def ours(error: Exception, *, method: str, unclear: type[PlatformError] = Unreac
 
 def _refused(error: discord.HTTPException, *, method: str, unclear: type[PlatformError]) -> PlatformError:
     text = f"{method}: Discord answered {error.status}, code {error.code}"
-    if error.status == 429:
+    if error.status == 429 or error.code == OPENED_TOO_FAST:
         return RateLimited(text, retry_after_s=_retry_after_s(error))
     if error.code in AUTOMOD:
         return Moderated(text)
@@ -215,7 +219,7 @@ def _is_a_page(error: discord.HTTPException) -> bool:
 
 
 def _retry_after_s(error: discord.HTTPException) -> float:
-    """A 429 without `Via` comes from Cloudflare, often without a number: a minute, not to be banned for longer."""
+    """A minute where no number is told, as often by Cloudflare: not to be banned for longer."""
     try:
         return float(error.response.headers["Retry-After"])
     except (KeyError, ValueError):
