@@ -1,5 +1,6 @@
 """What Discord refuses: each ends in one whole answer or one honest line, and is not asked for again and again."""
 
+import asyncio
 import json
 
 import pytest
@@ -41,6 +42,21 @@ async def test_a_channel_without_permission_costs_one_call(
     assert (calls(fake, "POST", "/messages"), calls(fake, "POST", "/typing")) == (1, 1)
     await platform.post(elsewhere, "here", key="e", first=True)
     assert shown(fake, elsewhere.place.channel) == ["here"]
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_calls_that_waited_in_line_are_not_made_once_the_first_was_refused(
+    fake: FakeDiscord, platform: DiscordPlatform, reset: bool
+) -> None:
+    mentions = [asked(fake) for _ in range(10)]
+    if reset:
+        fake.token = "another token"
+    else:
+        fake.forbidden.add(fake.channel)
+    posts = [platform.post(one, "x", key=one.event_id, first=True) for one in mentions]
+    refused = await asyncio.gather(*posts, return_exceptions=True)
+    assert {type(error) for error in refused} == {Unreachable if reset else Forbidden}
+    assert len(fake.refused) == 1
 
 
 async def test_other_refusals_of_a_place_are_not_remembered(fake: FakeDiscord, platform: DiscordPlatform) -> None:

@@ -139,8 +139,9 @@ class Rest:
         """`silent` says that Discord answers with nothing; else it does so with JSON."""
         place = ids.get("channel_id") or ids.get("guild_id") or ""
         bucket, kind = (method, path, place), (method, path, place, "form" in options)
-        self._refusals.check(kind, need, in_channel="channel_id" in ids)
         async with self._lines.turn(path, bucket, need):
+            # Not before: whoever went first may just have been refused.
+            self._refusals.check(kind, need, in_channel="channel_id" in ids)
             try:
                 async with asyncio.timeout(within_s or self._call_max_s):
                     answer = await self._client.request(method, path, ids, options)
