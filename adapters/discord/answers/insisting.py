@@ -31,7 +31,9 @@ async def insist(create: Callable[[], Awaitable[Any]], *, pause: Pause = asyncio
             return await create()
         except (Ambiguous, Unreachable) as error:
             unclear = error if isinstance(error, Ambiguous) else unclear or error
-            if pause_s is None or loop.time() + pause_s > until or status_of(error) in TRIED_BY_THE_LIBRARY:
+            if pause_s is None or loop.time() + pause_s > until or asked_s(error):
+                break
+            if status_of(error) in TRIED_BY_THE_LIBRARY:
                 break
             await pause(pause_s)
         except PlatformError as error:

@@ -189,6 +189,8 @@ class Client(discord.Client):
 
         async def answered(_: object, context: Any, end: aiohttp.TraceRequestEndParams) -> None:
             left(context)
+            if context.trace_request_ctx is not None:  # None for what discord.py calls by itself
+                context.trace_request_ctx.append(end.response.status)
             headers = end.response.headers
             self.on_answer(end.response.status, headers.get("X-RateLimit-Scope", ""))
             if end.response.status == 429 and "X-RateLimit-Global" in headers:
@@ -210,9 +212,14 @@ class Client(discord.Client):
             delay_s = float(told) if told.isdecimal() else RATE_LIMIT_WAIT_MAX_S
             asyncio.get_running_loop().call_later(min(delay_s, RATE_LIMIT_WAIT_MAX_S), gate.set)
 
-    async def request(self, method: str, path: str, ids: Mapping[str, str], options: Mapping[str, Any]) -> Any:
-        """One REST call through discord.py's rate limiter; `ids` fill the path and name the bucket."""
-        return await self.http.request(Route(method, path, **ids), **options)
+    async def request(
+        self, method: str, path: str, ids: Mapping[str, str], options: Mapping[str, Any], *, statuses: list[int]
+    ) -> Any:
+        """One REST call through discord.py's rate limiter; `ids` fill the path and name the bucket.
+
+        `statuses` takes that of each answer, also of those after which discord.py tries again.
+        """
+        return await self.http.request(Route(method, path, **ids), trace_request_ctx=statuses, **options)
 
 
 def _nothing(*_: object) -> None: ...

@@ -142,12 +142,15 @@ class Rest:
         async with self._lines.turn(path, bucket, need):
             # Not before: whoever went first may just have been refused.
             self._refusals.check(kind, need, in_channel="channel_id" in ids)
+            statuses: list[int] = []
             try:
                 async with asyncio.timeout(within_s or self._call_max_s):
-                    answer = await self._client.request(method, path, ids, options)
+                    answer = await self._client.request(method, path, ids, options, statuses=statuses)
             except Exception as error:  # the adapter's edge: whatever the SDK raises becomes ours
                 self._remember(error, path, kind)
-                raise ours(error, method=method, unclear=unclear) from error
+                failure = ours(error, method=method, unclear=unclear)
+                doubtful = unclear is Ambiguous and any(status >= 500 for status in statuses)
+                raise (_unclear(failure) if doubtful else failure) from error
         if isinstance(answer, str) and (answer or not silent):  # what discord.py makes of all that is no JSON
             raise unclear(f"{method}: what answered was not Discord")
         if _by_token(path):
@@ -161,6 +164,14 @@ class Rest:
             self._refusals.token_was_refused()
         elif error.status == 403 and error.code in NO_PERMISSION:
             self._refusals.forbidden(kind)
+
+
+def _unclear(failure: PlatformError) -> PlatformError:
+    """The failure of a POST that discord.py has repeated by itself after a 5xx: that one may have been done."""
+    if not isinstance(failure, RateLimited | Unreachable):
+        return failure
+    asked_s = failure.retry_after_s if isinstance(failure, RateLimited) else 0.0
+    return Ambiguous(f"{failure}, after a try that may have been done", retry_after_s=asked_s)
 
 
 def _made(answer: Any) -> Any:
