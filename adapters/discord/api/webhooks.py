@@ -109,6 +109,8 @@ class Webhooks:
             except (Ambiguous, Unreachable) as error:
                 unclear = unclear or isinstance(error, Ambiguous)
                 await asyncio.sleep(CALLBACK_PAUSE_S)
+            except RateLimited as error:
+                await asyncio.sleep(error.retry_after_s)
             except (Unknown, Refused) as error:
                 # Whoever has responded may well have been oneself, without an answer to that.
                 return "given" if unclear and error.code == ALREADY_ACKNOWLEDGED else _too_late(error)
