@@ -288,3 +288,20 @@ async def test_an_answer_streams_with_stop_and_ends_with_regenerate_and_thumbs(v
         states = [buttons(entry["body"]) for entry in discord.entries("post", "edit")]
         assert states == [["Stop"]] * (len(states) - 1) + [["Regenerate", "👍", "👎"]]
         assert discord.refused == []
+
+
+async def test_a_half_answer_does_not_stand_as_a_whole_one_where_the_bot_may_write_no_more(
+    valkey_url: str, redis: Redis
+) -> None:
+    """Without Send Messages its own messages can still be edited."""
+    words = tuple(f"word{number} " for number in range(600))
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"]) as bot:
+        discord = outside.discord
+        outside.completions.default = always(Text(deltas=words, tokens_per_s=300))
+        discord.mention(discord.channel, discord.ann, "tell me")
+        await until(lambda: discord.answers(discord.channel))
+        discord.muted.add(discord.channel)
+        await until(lambda: bot.failed == 1, within_s=40)
+        (line,) = discord.answers(discord.channel)
+        assert line["content"].startswith("Sorry, ")
+        assert buttons(line) == ["Regenerate", "👍", "👎"]
