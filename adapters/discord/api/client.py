@@ -7,7 +7,6 @@ Written against discord.py 2.7.1, which is pinned: it uses a few of its protecte
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
@@ -60,9 +59,6 @@ class _Parsers(dict[str, Callable[[Payload], None]]):
     def __missing__(self, event: str) -> Callable[[Payload], None]:
         found = self[event] = partial(self._dispatch, event)
         return found
-
-
-_OUTSIDE = re.compile("/(?:interactions|webhooks)/")
 
 
 def _nobody(_status: int, _scope: str) -> None: ...
@@ -172,13 +168,12 @@ class Client(discord.Client):
     def _watch(self) -> aiohttp.TraceConfig:
         """Stands around each request, also those that discord.py repeats by itself.
 
-        It waits for room in the second (not for interactions, which Discord does not count there), and gives status
-        and scope of each answer to `on_answer`.
+        It waits for room in the second, and gives status and scope of each answer to `on_answer`.
         """
         trace = aiohttp.TraceConfig()
 
         async def begins(_: object, context: Any, start: aiohttp.TraceRequestStartParams) -> None:
-            context.counts = start.url.scheme in ("http", "https") and not _OUTSIDE.search(start.url.path)
+            context.counts = start.url.scheme in ("http", "https")  # a gateway's socket does not
             if context.counts:
                 await self.second.enter()
 

@@ -139,7 +139,7 @@ class Rest:
         """`silent` says that Discord answers with nothing; else it does so with JSON."""
         place = ids.get("channel_id") or ids.get("guild_id") or ""
         bucket, kind = (method, path, place), (method, path, place, "form" in options)
-        async with self._lines.turn(path, bucket, need):
+        async with self._lines.turn(bucket, need):
             # Not before: whoever went first may just have been refused.
             self._refusals.check(kind, need, in_channel="channel_id" in ids)
             statuses: list[int] = []
@@ -147,18 +147,17 @@ class Rest:
                 async with asyncio.timeout(within_s or self._call_max_s):
                     answer = await self._client.request(method, path, ids, options, statuses=statuses)
             except Exception as error:  # the adapter's edge: whatever the SDK raises becomes ours
-                self._remember(error, path, kind)
+                self._remember(error, kind)
                 failure = ours(error, method=method, unclear=unclear)
                 doubtful = unclear is Ambiguous and any(status >= 500 for status in statuses)
                 raise (_unclear(failure) if doubtful else failure) from error
         if isinstance(answer, str) and (answer or not silent):  # what discord.py makes of all that is no JSON
             raise unclear(f"{method}: what answered was not Discord")
-        if _by_token(path):
-            self._refusals.granted(kind)
+        self._refusals.granted(kind)
         return answer
 
-    def _remember(self, error: Exception, path: str, kind: Hashable) -> None:
-        if not isinstance(error, discord.HTTPException) or not _by_token(path) or _is_a_page(error):
+    def _remember(self, error: Exception, kind: Hashable) -> None:
+        if not isinstance(error, discord.HTTPException) or _is_a_page(error):
             return
         if error.status == 401:
             self._refusals.token_was_refused()
@@ -178,11 +177,6 @@ def _made(answer: Any) -> Any:
     if isinstance(answer, dict) and "id" in answer:
         return cast(dict[str, Any], answer)
     raise Ambiguous("POST: the answer names nothing that was made")
-
-
-def _by_token(path: str) -> bool:
-    """Whether a call is allowed by the bot's token, not by one in its address."""
-    return not path.startswith(("/interactions/", "/webhooks/"))
 
 
 def code_of(error: PlatformError) -> int | None:
