@@ -7,7 +7,8 @@ import pytest
 from redis.asyncio import Redis
 
 from adapters.discord.adapter import DiscordPlatform
-from adapters.discord.api.refusals import UNAUTHORIZED
+from adapters.discord.api.refusals import TOKEN_AGAIN_S, UNAUTHORIZED, Refusals
+from adapters.discord.api.rest import Rest
 from bot.errors import Busy, Forbidden, Gone, Rejected, Unreachable
 from tests.discord_asking import asked, buttons, shown
 from tests.fakes.completions import Text
@@ -84,6 +85,22 @@ async def test_a_token_that_was_reset_stops_the_adapter_and_readiness_says_so(
         assert not platform.connected
     assert told(caplog, "discord_token_refused") == 1
     assert "another.fake.token" not in caplog.text
+
+
+async def test_a_token_is_good_again_with_the_first_call_that_discord_answers_whatever_it_says(
+    fake: FakeDiscord, platform: DiscordPlatform
+) -> None:
+    clock = [0.0]
+    client = platform._client  # pyright: ignore[reportPrivateUsage] -- a clock of its own
+    rest = Rest(client, refusals=Refusals(lambda: clock[0]))
+    token, fake.token = fake.token, "another token"
+    with pytest.raises(Unreachable):
+        await rest.get("/users/@me")
+    fake.token, clock[0] = token, TOKEN_AGAIN_S
+    with pytest.raises(Gone):
+        await rest.get("/channels/{channel_id}", channel_id="1")
+    assert not rest.token_refused
+    await rest.get("/users/@me")
 
 
 async def test_a_worker_whose_token_was_reset_is_not_ready_and_says_what_to_do(

@@ -163,6 +163,8 @@ class Rest:
             self._refusals.token_was_refused()
         elif error.status == 403 and error.code in NO_PERMISSION:
             self._refusals.forbidden(kind)
+        elif error.status in (400, 404):  # it looked at what was asked for
+            self._refusals.granted(kind)
 
 
 def _unclear(failure: PlatformError) -> PlatformError:
