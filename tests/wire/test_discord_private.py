@@ -190,6 +190,16 @@ async def test_a_limit_is_told_to_the_core_and_not_slept_through(redis: Redis) -
         assert bot.platform.refused_calls[429] == 1
 
 
+async def test_a_ban_by_the_edge_is_waited_out_for_as_long_as_it_says(redis: Redis) -> None:
+    async with FakeDiscord() as discord, joined(discord, redis) as bot:
+        mention = await asked(discord, bot)
+        discord.via = False
+        discord.fail(429, method="PATCH", path="/webhooks")
+        with pytest.raises(RateLimited) as limited:
+            await post(bot, mention, "one", 0)
+        assert limited.value.retry_after_s == 7.0
+
+
 async def test_a_text_that_discord_refuses_is_refused_and_sent_nowhere_else(redis: Redis) -> None:
     async with FakeDiscord() as discord, joined(discord, redis) as bot:
         mention = await asked(discord, bot)
