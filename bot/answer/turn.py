@@ -17,7 +17,7 @@ from bot.answer.means import Means
 from bot.answer.past import Past
 from bot.answer.reply import Reply, Stream
 from bot.answer.sign import working
-from bot.errors import BotError, CompletionError, Gone, PlatformError, Rejected, StoreError, TooLong
+from bot.errors import BotError, CompletionError, Forbidden, Gone, PlatformError, Rejected, StoreError, TooLong
 from bot.events import Author, Mention, Message
 from bot.inbox.claim import Claim
 from bot.inbox.history import Revision
@@ -255,8 +255,9 @@ class Turn:
             # Somebody removed the message or its thread, or stopped the answer: that is no fault.
             await self._close("gone", level=logging.INFO)
             return
-        if isinstance(error, Rejected):
-            # It was the text: a plain sentence may still go through, and leaves no half answer standing.
+        if isinstance(error, Rejected) or (isinstance(error, Forbidden) and self._reply.first_id):
+            # It was the text, or another message is not allowed where this one was: a plain sentence may still go
+            # through, and leaves no half answer standing.
             with suppress(PlatformError):
                 await self._reply.finish(self._sentence(error.notice), deadline=self._write_deadline())
         await self._close("undeliverable", error=str(error))
