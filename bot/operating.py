@@ -91,7 +91,7 @@ def _balance(balance: Balance) -> list[str]:
     )
     lines = [f"Mentions: {balance.accepted} taken; {ended}"]
     if balance.unaccounted:
-        lines.append(f"UNACCOUNTED: {balance.unaccounted}; see docs/runbooks/unaccounted.md")
+        lines.append(f"UNACCOUNTED: {balance.unaccounted}; see docs/runbooks/BotInboxUnaccounted.md")
     return lines
 
 
