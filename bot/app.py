@@ -55,7 +55,9 @@ async def run(config: Config, *, role: "Role" = "all", load: Load) -> int:
 
     Raises ConfigError when nothing can run as configured.
     """
+    from bot import __version__, logs
     from bot.process import Bot, ended
+    from bot.tracing import Tracing, around, exporting
 
     chosen = platforms(config)
     if not chosen:
@@ -64,8 +66,11 @@ async def run(config: Config, *, role: "Role" = "all", load: Load) -> int:
         raise ConfigError(f"{NO_PLATFORM.what}.\n{NO_PLATFORM.todo}")
     if role != "all" and not config.core.redis_url.get_secret_value():
         raise ConfigError(f"--role {role} needs REDIS_URL: gateways and workers meet in one Redis.")
+    exporter = exporting(config.core.otel_exporter_otlp_endpoint)
+    tracing = Tracing(exporter, version=__version__, role=role)
+    logs.with_context(around)
     stop = stopped_by(signal.SIGTERM, signal.SIGINT)
-    async with Bot(config.core, chosen, role=role) as bot:
+    async with Bot(config.core, chosen, role=role, tracing=tracing) as bot:
         # Modules and classes are never garbage: a full collection would walk all of them each time.
         gc.freeze()
         gc.enable()

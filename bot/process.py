@@ -33,6 +33,7 @@ from bot.presence import Presence, Process, own_name
 from bot.sealing import Seal
 from bot.settings import Settings, filled
 from bot.shared import RedisShared
+from bot.tracing import Tracing
 from bot.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Bot:
         role: Role = "all",
         completions: Completions | None = None,
         lease_s: float = LEASE_S,
+        tracing: Tracing | None = None,
     ) -> None:
         self._settings = settings
         self._lease_s = lease_s
@@ -83,6 +85,7 @@ class Bot:
         self._draining = False
         self._stack = AsyncExitStack()
         self._completions = completions or completions_of(settings)
+        self._tracing = tracing or Tracing()
         self.metrics = Metrics()
         self.metrics.build.labels(__version__, role).set(1)
         self.port = 0
@@ -90,6 +93,7 @@ class Bot:
     async def __aenter__(self) -> "Bot":
         settings = self._settings
         try:
+            self._stack.push_async_callback(asyncio.to_thread, self._tracing.close)
             self._stack.push_async_callback(self._completions.aclose)
             url = settings.redis_url.get_secret_value()
             self._redis = await self._stack.enter_async_context(store.of(settings))
@@ -119,10 +123,13 @@ class Bot:
             self.metrics,
             provider=urlsplit(settings.completions_base_url).hostname or "",
             model=settings.completions_model,
+            tracing=self._tracing,
         )
         titles = Titles(asking)
         self._stack.push_async_callback(titles.aclose)
-        means = Means(self.inbox, asking, _persona(settings), self.metrics, shared, titles, model=state)
+        means = Means(
+            self.inbox, asking, _persona(settings), self.metrics, shared, titles, model=state, tracing=self._tracing
+        )
         handler = Handler(means, self._opened)
         self._worker = Worker(self.inbox, handler, slots=settings.worker_slots, metrics=self.metrics)
         commands = Commands(self._about(state), shared, inbox=self.inbox, forgetting=forgetting)
@@ -249,7 +256,7 @@ class Bot:
             await self._open(platform)
         if self._role == "worker":
             await asyncio.Event().wait()
-        await platform.listen(counted(self.inbox, self.metrics, platform=platform.name))
+        await platform.listen(counted(self.inbox, self.metrics, platform=platform.name, tracing=self._tracing))
 
     async def obstacles(self) -> Sequence[str]:
         """What keeps this process from doing its work right now, one sentence each."""

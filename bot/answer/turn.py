@@ -104,7 +104,8 @@ class Turn:
         claim = self._claim
         outcome, text = ("whole", claim.answer) if claim.answer is not None else await self._said()
         if not claim.withdrawn:
-            await self._reply.finish(text, deadline=self._write_deadline())
+            with self._means.tracing.span("finish", "CLIENT"):
+                await self._reply.finish(text, deadline=self._write_deadline())
         if claim.withdrawn:
             await self._withdraw()
         else:
@@ -125,7 +126,8 @@ class Turn:
     async def _ask(self) -> Stream:
         """The model's answer, streamed into the thread; once more and shorter when it was too long."""
         budget = self._means.persona.context_tokens
-        said = await self._past.read(self._inbox, left_s=self._left_s)
+        with self._means.tracing.span("history"):
+            said = await self._past.read(self._inbox, left_s=self._left_s)
         stream = await self._stream(said, budget)
         if isinstance(stream.error, TooLong) and not self._reply.text:
             stream = await self._stream(said, min(budget, self._estimated) // 2)
