@@ -136,7 +136,7 @@ class Policy:
             if other["kind"] == "PodDisruptionBudget" and selects(other["spec"]["selector"], labels)
         ]
         several = spec.get("replicas", 2) > 1
-        self.ask(len(budgets) == int(several), "needs a budget for disruptions exactly where it has several pods", thing)
+        self.ask(len(budgets) == int(several), "needs a budget where it has several pods, and only there", thing)
         self.ask(not several or pod.get("topologySpreadConstraints"), "spreads over nothing", thing)
         moving = {"helm.sh/chart", "app.kubernetes.io/version"} & set(spec["selector"]["matchLabels"])
         self.ask(not moving, "selects by what changes", thing)
@@ -158,9 +158,7 @@ class Policy:
 
     def _scaled(self, thing: Object) -> None:
         target = thing["spec"]["scaleTargetRef"]
-        hit = [
-            one for one in self.things if (one["kind"], one["metadata"]["name"]) == (target["kind"], target["name"])
-        ]
+        hit = [one for one in self.things if (one["kind"], one["metadata"]["name"]) == (target["kind"], target["name"])]
         self.ask(len(hit) == 1 and "replicas" not in hit[0]["spec"], "quarrels about replicas", thing)
 
     def _budget(self, thing: Object) -> None:

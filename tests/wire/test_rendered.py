@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def secrets(outside: Services, valkey_url: str) -> dict[str, str]:
         "SLACK_SIGNING_SECRET": outside.slack.signing_secret,
         "SLACK_CLIENT_ID": outside.slack.client_id,
         "SLACK_CLIENT_SECRET": outside.slack.client_secret,
-        "ENCRYPTION_KEY": base64.b64encode(bytes(32)).decode(),
+        "ENCRYPTION_KEY": base64.b64encode(os.urandom(32)).decode(),
         "DISCORD_TOKEN": outside.discord.token,
         "REDIS_URL": valkey_url,
         "REDIS_PASSWORD": 'pass "word" \\ $HOME\n',
