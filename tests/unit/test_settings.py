@@ -367,6 +367,6 @@ def test_a_secret_in_a_file_that_is_wrong_is_named_with_its_file_and_not_shown(t
 def test_a_folder_of_secrets_and_an_authority_that_are_not_there_are_said() -> None:
     environ = {"SETTINGS_DIR": "/nonexistent", "REDIS_CA_FILE": "/nonexistent/ca.crt"}
     assert problems(environ) == (
-        "SETTINGS_DIR must be a folder, but /nonexistent is none.",
+        "SETTINGS_DIR must be a folder, but there is none of that name.",
         "REDIS_CA_FILE names a file that does not exist (in the environment).",
     )
