@@ -78,6 +78,8 @@ class Policy:
                 self._pods(thing, pods["spec"])
             if thing["kind"] in LONG_RUNNING:
                 self._guarded(thing)
+        if not any("helm.sh/hook" in one["metadata"].get("annotations", {}) for one in self.things):
+            self.faults.append("there is no test: .helmignore hides templates/tests where it says tests/")
         for kind, rule in self._by_kind().items():
             for thing in self.things:
                 if thing["kind"] == kind:

@@ -61,7 +61,7 @@ class Node:
     addresses: dict[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
-        for workload in self.manifests.workloads:
+        for workload in [*self.manifests.workloads, *self.manifests.of_kind("Job")]:
             self.addresses[workload["metadata"]["name"]] = next(_ADDRESSES)
         tools = self.folder / "bin"
         tools.mkdir()
@@ -83,8 +83,9 @@ class Node:
 
     @asynccontextmanager
     async def pod(self, name: str) -> AsyncGenerator["Pod"]:
-        """A pod of a workload; killed at the end if it still runs."""
-        [workload] = [one for one in self.manifests.workloads if one["metadata"]["name"] == name]
+        """A pod of a workload or a job; killed at the end if it still runs."""
+        pods = [*self.manifests.workloads, *self.manifests.of_kind("Job")]
+        [workload] = [one for one in pods if one["metadata"]["name"] == name]
         pod = Pod(self, workload)
         await pod.start()
         try:

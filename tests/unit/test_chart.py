@@ -216,6 +216,7 @@ def test_the_policy_finds_a_pod_that_breaks_it(fault: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "faults"),
     [
+        ("Job", {".helmignore hides templates/tests where it says tests/"}),
         ("NetworkPolicy", {"needs one policy of its network"}),
         ("PodDisruptionBudget", {"needs a budget where it has several pods, and only there"}),
         ("StatefulSet", {"selects the pods of not just one workload", "sends to no port"}),

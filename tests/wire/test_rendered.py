@@ -27,6 +27,7 @@ WORDS = " ".join(f"w{number:03}" for number in range(150)) + "."
 
 SECRET = "routernesia-bot"
 STORE = "bot-routernesia-bot-store"
+HELM_TEST = "bot-routernesia-bot-test"
 GATEWAY = {"parentRefs": [{"name": "public"}], "hostnames": ["bot.example.org"]}
 
 MODES: dict[str, dict[str, Any]] = {
@@ -129,6 +130,8 @@ async def test_each_mode_answers_and_finishes_its_answers_within_its_grace_perio
 ) -> None:
     values = MODES[mode]
     async with services() as outside, installed(values, outside, valkey_url) as release:
+        async with release.node.pod(HELM_TEST) as tested:
+            assert await tested.started.process.wait() == 0, tested.started.output
         outside.completions.default = always(Text(WORDS, tokens_per_s=100))
         outside.completions.may_end.clear()
         asked = await ask(release, values)
