@@ -1,6 +1,7 @@
 """What scripts/chart-check asks about the chart beyond helm itself.
 
 validate FOLDER VERSION...  rendered objects against the schemas of these Kubernetes versions, unknown fields refused
+queries DASHBOARD           the dashboard's queries as a file of rules, which promtool can parse
 readme CHART [--write]      whether the README's table of values says what values.yaml says; --write renews it
 
 Knows nothing of templates. Exit status 1 and a line for each fault.
@@ -94,8 +95,20 @@ def _between(text: str) -> tuple[str, str, str]:
     return text[:start], text[start:end], text[end:]
 
 
+def queries(dashboard: Path) -> str:
+    """A rule for each query; what Grafana fills in stands filled in."""
+    panels = json.loads(dashboard.read_text())["panels"]
+    found = [one["expr"] for panel in panels for one in panel.get("targets", [])]
+    filled = [expr.replace("$__rate_interval", "5m").replace("$namespace", "chat") for expr in found]
+    rules = [{"record": f"dashboard:query_{number}", "expr": expr} for number, expr in enumerate(filled)]
+    return yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]})
+
+
 def main(command: str, target: str, *more: str) -> int:
     """Run one command and print what it finds."""
+    if command == "queries":
+        print(queries(Path(target)))
+        return 0
     found = (
         validate(Path(target), list(more)) if command == "validate" else readme(Path(target), write="--write" in more)
     )

@@ -61,7 +61,7 @@ class Node:
     addresses: dict[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
-        for workload in self.manifests.workloads:
+        for workload in [*self.manifests.workloads, *self.manifests.of_kind("Job")]:
             self.addresses[workload["metadata"]["name"]] = next(_ADDRESSES)
         tools = self.folder / "bin"
         tools.mkdir()
@@ -83,8 +83,9 @@ class Node:
 
     @asynccontextmanager
     async def pod(self, name: str) -> AsyncGenerator["Pod"]:
-        """A pod of a workload; killed at the end if it still runs."""
-        [workload] = [one for one in self.manifests.workloads if one["metadata"]["name"] == name]
+        """A pod of a workload or a job; killed at the end if it still runs."""
+        pods = [*self.manifests.workloads, *self.manifests.of_kind("Job")]
+        [workload] = [one for one in pods if one["metadata"]["name"] == name]
         pod = Pod(self, workload)
         await pod.start()
         try:
@@ -120,9 +121,10 @@ class Pod:
     def env(self) -> dict[str, str]:
         """The environment of the container, and nothing of the caller's own but what measures coverage."""
         ours = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
-        ours |= {"PATH": self._node.path, "PYTHONPATH": str(ROOT), "POD_ADDRESS": self.address, "TMPDIR": "/tmp"}
+        ours |= {"PATH": self._node.path, "PYTHONPATH": str(ROOT), "POD_ADDRESS": self.address}
         given = {one["name"]: one["value"] for one in self.container.get("env", [])}
-        return {name: self._here(value) for name, value in {**ours, **image()[1], **given}.items()}
+        theirs = {"TMPDIR": "/tmp", **image()[1], **given}
+        return ours | {name: self._here(value) for name, value in theirs.items()}
 
     async def start(self) -> None:
         """Run the command of the container."""
@@ -139,10 +141,11 @@ class Pod:
     async def until(self, probe: str) -> None:
         """Return once a probe succeeds; fails when the kubelet would have given up, or the process ends."""
         startup = self.container["startupProbe"]
-        async with asyncio.timeout(startup["periodSeconds"] * startup["failureThreshold"]):
-            while not await self.passes(probe):
-                assert self.started.running, self.started.output
-                await asyncio.sleep(0.1)
+        give_up_at = time.monotonic() + startup["periodSeconds"] * startup["failureThreshold"]
+        while not await self.passes(probe):
+            assert self.started.running, self.started.output
+            assert time.monotonic() < give_up_at, (probe, self.started.output)
+            await asyncio.sleep(0.1)
 
     async def terminate(self) -> float:
         """preStop, SIGTERM, and the seconds that it all took; fails where SIGKILL would have come, or on an error."""

@@ -78,9 +78,9 @@ class Settings(BaseSettings):
         None,
         description="Seals what Redis holds; 32 bytes from the command `key`, NEW,OLD to change it. Default none.",
     )
-    secrets_dir: Path | None = Field(
+    settings_dir: Path | None = Field(
         None,
-        description="Folder with a file for each secret, named like its setting. Default none.",
+        description="Folder with a file for each secret, or any setting, named like it. Default none.",
     )
     data_dir: Path = Field(
         default_factory=_data_dir,

@@ -55,7 +55,7 @@ def from_folder(path: Path, names: Collection[str]) -> tuple[dict[str, Given], l
     So Kubernetes and Docker mount secrets. Other files there are nobody's business.
     """
     if not path.is_dir():
-        return {}, [f"SECRETS_DIR must be a folder, but {path} is none."]
+        return {}, ["SETTINGS_DIR must be a folder, but there is none of that name."]
     given: dict[str, Given] = {}
     problems: list[str] = []
     for file in (path / name for name in sorted(names)):

@@ -87,7 +87,7 @@ def load(
     in_file, problems = envfile.from_file(env_file)
     problems += envfile.unknown_in_file(in_file, known)
     around = envfile.from_environment(environ)
-    if (folder := around.get("SECRETS_DIR") or in_file.get("SECRETS_DIR")) and folder.value:
+    if (folder := around.get("SETTINGS_DIR") or in_file.get("SETTINGS_DIR")) and folder.value:
         in_folder, unread = envfile.from_folder(Path(folder.value).expanduser(), known)
         in_file |= in_folder
         problems += unread

@@ -17,18 +17,17 @@ from typing import Any, cast
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "helm"
-HELM = ROOT / ".tools/helm"
-with_helm = pytest.mark.skipif(not HELM.exists(), reason="no .tools/helm: run `make chart-check` once")
+from tests.manifests import CHART, HELM, ROOT, Manifests, Object, with_helm
+from tests.manifests import rendered as release
 
 
-def checks() -> Any:
-    """scripts/chart_checks.py as a module."""
-    spec = importlib.util.spec_from_file_location("chart_checks", ROOT / "scripts/chart_checks.py")
+def checks(script: str = "chart_checks") -> Any:
+    """A file of scripts/ as a module."""
+    spec = importlib.util.spec_from_file_location(script, ROOT / f"scripts/{script}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[script] = module
     spec.loader.exec_module(module)
     return module
 
@@ -37,7 +36,11 @@ def cases() -> Iterator[Any]:
     for file in sorted((CHART / "tests").glob("*_test.yaml")):
         suite = yaml.safe_load(file.read_text())
         for case in suite["tests"]:
-            merged = {"templates": suite.get("templates"), **case}
+            merged = {
+                "templates": suite.get("templates"),
+                **case,
+                "set": {**suite.get("set", {}), **case.get("set", {})},
+            }
             yield pytest.param(merged, id=f"{file.stem}: {case['it']}")
 
 
@@ -59,13 +62,16 @@ def helm(*arguments: str, values: dict[str, Any]) -> subprocess.CompletedProcess
 
 
 def rendered(case: dict[str, Any]) -> list[Any]:
-    """The documents of the case's templates."""
+    """The documents of the case's templates, or the one that it selects."""
     show = [word for template in case["templates"] for word in ("--show-only", template)]
     result = helm(*show, values=nested(case.get("set", {})))
     if "could not find template" in result.stderr:  # that is how helm says that a template came out empty
         return []
     assert result.returncode == 0, result.stderr
-    return [document for document in yaml.safe_load_all(result.stdout) if document]
+    documents = [document for document in yaml.safe_load_all(result.stdout) if document]
+    if selector := case.get("documentSelector"):
+        documents = [one for one in documents if at(one, selector["path"]) == selector["value"]]
+    return documents
 
 
 def at(document: Any, path: str) -> Any:
@@ -171,3 +177,76 @@ def test_the_checks_end_with_a_failure_and_a_line_for_each_fault(tmp_path: Path)
     result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert result.returncode == 1
     assert "a has no '# --' comment" in result.stdout
+
+
+BROKEN: dict[str, tuple[str, object]] = {
+    "may write to its root": ("containers[0].securityContext.readOnlyRootFilesystem", False),
+    "keeps capabilities": ("containers[0].securityContext.capabilities", {}),
+    "has a service account's token": ("automountServiceAccountToken", True),
+    "lives and is ready by one probe": ("containers[0].readinessProbe.httpGet.path", "/livez"),
+    "has DISCORD_TOKEN in its environment": ("containers[0].env[0].name", "DISCORD_TOKEN"),
+    "image is not pinned": ("containers[0].image", "bot:latest"),
+    "spreads over nothing": ("topologySpreadConstraints", []),
+}
+
+
+def _judged(manifests: Manifests) -> list[str]:
+    policy = checks("chart_policy").Policy(manifests.objects)
+    policy.run()
+    return policy.faults
+
+
+def _split() -> Manifests:
+    return release({"mode": "split", "store": {"type": "bundled"}, "discord": {"enabled": True}})
+
+
+@with_helm
+@pytest.mark.parametrize("fault", BROKEN)
+def test_the_policy_finds_a_pod_that_breaks_it(fault: str) -> None:
+    manifests = _split()
+    assert _judged(manifests) == []
+    workload: Object = manifests.named("Deployment", "bot-routernesia-bot-slack")
+    path, value = BROKEN[fault]
+    parent, _, key = f"spec.template.spec.{path}".rpartition(".")
+    at(workload, parent)[key] = value
+    assert _judged(manifests) == [f"Deployment bot-routernesia-bot-slack: {fault}"]
+
+
+@with_helm
+@pytest.mark.parametrize(
+    ("kind", "faults"),
+    [
+        ("Job", {".helmignore hides templates/tests where it says tests/"}),
+        ("NetworkPolicy", {"needs one policy of its network"}),
+        ("PodDisruptionBudget", {"needs a budget where it has several pods, and only there"}),
+        ("StatefulSet", {"selects the pods of not just one workload", "sends to no port"}),
+    ],
+)
+def test_the_policy_finds_what_is_missing(kind: str, faults: set[str]) -> None:
+    manifests = _split()
+    left = Manifests([one for one in manifests.objects if one["kind"] != kind])
+    assert {fault.partition(": ")[2] for fault in _judged(left)} == faults
+
+
+@with_helm
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ("split-embedded", "store.type bundled or redis"),
+        ("embedded-replicas", "store.type bundled or redis"),
+        ("socket-without-app-token", "/secrets/slackAppToken"),
+        ("socket-without-app-token", "existingSecret with the name of a Secret that has it"),
+        ("no-platform", "switch on slack.enabled or discord.enabled"),
+        ("ingress-in-socket-mode", "there is nothing to publish"),
+        ("oauth-in-clear", "bot tokens of others are stored, and only ever sealed"),
+        ("two-sources-of-secrets", "or else existingSecret empty"),
+        ("socket-replicas", "Slack allows an app ten connections"),
+    ],
+)
+def test_a_refusal_says_what_to_do(values: str, says: str) -> None:
+    file = CHART / f"ci/invalid-{values}-values.yaml"
+    assert says in helm(values=yaml.safe_load(file.read_text())).stderr
+
+
+def test_a_comment_over_several_lines_is_one_description() -> None:
+    assert list(checks().rows("# -- One,\n# two\na: 1\n# Aside\nb: 2\n")) == ["| `a` | `1` | One, two |"]

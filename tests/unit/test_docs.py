@@ -41,7 +41,7 @@ SETTINGS = (
 )
 ALIASES = {"ROUTERNESIA_API_KEY"}
 IN_WORDS = {"DATA_DIR": "the platform's user data folder", "SYSTEM_PROMPT": "a good default"}
-OWNED_BY_THE_CHART = {"HTTP_HOST", "HTTP_PORT", "DATA_DIR", "SECRETS_DIR", "REDIS_CA_FILE"}
+OWNED_BY_THE_CHART = {"HTTP_HOST", "HTTP_PORT", "DATA_DIR", "SETTINGS_DIR", "REDIS_CA_FILE"}
 NOT_FOR_PODS = {"SLACK_CONFIG_TOKEN", "SLACK_APP_ID"}  # only `doctor` reads them, and the token lives 12 hours
 
 

@@ -44,7 +44,7 @@ def test_defaults_are_those_of_the_contract():
         "redis_password": None,
         "redis_ca_file": None,
         "encryption_key": None,
-        "secrets_dir": None,
+        "settings_dir": None,
         "system_prompt": None,
         "system_prompt_file": None,
         "context_tokens": 24000,
@@ -349,7 +349,7 @@ def test_secrets_are_read_from_a_folder_after_the_environment_and_before_the_fil
     (tmp_path / "ENCRYPTION_KEY").write_text("")
     (tmp_path / "somebody-elses").write_bytes(b"\xff")
     file = in_file(tmp_path, "COMPLETIONS_API_KEY=from-file\nREDIS_PASSWORD=from-file\n")
-    environ = {"SECRETS_DIR": str(tmp_path), "DISCORD_TOKEN": "from-environment"}
+    environ = {"SETTINGS_DIR": str(tmp_path), "DISCORD_TOKEN": "from-environment"}
     config = load(CLASSES, env_file=file, environ=environ)
     assert {"from-folder", "from-environment", "from-file"} == set(config.secrets())
     assert config.core.completions_api_key == SecretStr("from-folder")
@@ -359,15 +359,15 @@ def test_secrets_are_read_from_a_folder_after_the_environment_and_before_the_fil
 def test_a_secret_in_a_file_that_is_wrong_is_named_with_its_file_and_not_shown(tmp_path: Path) -> None:
     (tmp_path / "COMPLETIONS_API_KEY").write_text("Bearer canary")
     (tmp_path / "DISCORD_TOKEN").write_bytes(b"\xff")
-    found = problems({"SECRETS_DIR": str(tmp_path)})
+    found = problems({"SETTINGS_DIR": str(tmp_path)})
     assert f"(in {tmp_path}/COMPLETIONS_API_KEY)" in found[-1]
     assert found[0] == f"{tmp_path}/DISCORD_TOKEN cannot be read as UTF-8 text (UnicodeDecodeError)."
     assert "canary" not in "".join(found)
 
 
 def test_a_folder_of_secrets_and_an_authority_that_are_not_there_are_said() -> None:
-    environ = {"SECRETS_DIR": "/nonexistent", "REDIS_CA_FILE": "/nonexistent/ca.crt"}
+    environ = {"SETTINGS_DIR": "/nonexistent", "REDIS_CA_FILE": "/nonexistent/ca.crt"}
     assert problems(environ) == (
-        "SECRETS_DIR must be a folder, but /nonexistent is none.",
+        "SETTINGS_DIR must be a folder, but there is none of that name.",
         "REDIS_CA_FILE names a file that does not exist (in the environment).",
     )

@@ -22,7 +22,7 @@ async def test_a_renewed_key_and_log_level_are_taken_up_without_a_restart(tmp_pa
     envfile.write_text("LOG_LEVEL=warning")
     async with services() as outside:
         outside.completions.default = always(Text("An answer."))
-        env = environment(outside, DATA_DIR=str(tmp_path / "data"), SECRETS_DIR=str(secrets), SLACK_BOT_TOKEN="")
+        env = environment(outside, DATA_DIR=str(tmp_path / "data"), SETTINGS_DIR=str(secrets), SLACK_BOT_TOKEN="")
         env = {name: value for name, value in env.items() if name != "COMPLETIONS_API_KEY"} | {"SLACK_APP_TOKEN": ""}
         async with started(env, folder=tmp_path, more=("--env-file", str(envfile))) as bot:
             await until(lambda: outside.discord.gateway.live, within_s=30)

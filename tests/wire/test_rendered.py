@@ -1,15 +1,19 @@
 """What the chart renders in each of its modes starts the bot, which answers, and drains within its grace period."""
 
 import asyncio
+import base64
+import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import pytest
 from redis.asyncio import Redis
 
 from tests.fakes.completions import Text
+from tests.fakes.slack import FakeSlack
 from tests.kubelet import Node, Pod, node
 from tests.manifests import on_linux, rendered, with_helm
 from tests.running import KEY, Services, always, services
@@ -23,6 +27,7 @@ WORDS = " ".join(f"w{number:03}" for number in range(150)) + "."
 
 SECRET = "routernesia-bot"
 STORE = "bot-routernesia-bot-store"
+HELM_TEST = "bot-routernesia-bot-test"
 GATEWAY = {"parentRefs": [{"name": "public"}], "hostnames": ["bot.example.org"]}
 
 MODES: dict[str, dict[str, Any]] = {
@@ -64,6 +69,9 @@ def secrets(outside: Services, valkey_url: str) -> dict[str, str]:
         "SLACK_BOT_TOKEN": outside.slack.bot_token,
         "SLACK_APP_TOKEN": outside.slack.app_token,
         "SLACK_SIGNING_SECRET": outside.slack.signing_secret,
+        "SLACK_CLIENT_ID": outside.slack.client_id,
+        "SLACK_CLIENT_SECRET": outside.slack.client_secret,
+        "ENCRYPTION_KEY": base64.b64encode(os.urandom(32)).decode(),
         "DISCORD_TOKEN": outside.discord.token,
         "REDIS_URL": valkey_url,
         "REDIS_PASSWORD": 'pass "word" \\ $HOME\n',
@@ -78,6 +86,8 @@ async def installed(values: dict[str, Any], outside: Services, valkey_url: str) 
         "DISCORD_API_URL": outside.discord.api_url,
         "DRAIN_SECONDS": 20,
         **({"DISCORD_PUBLIC_KEY": outside.discord.public_key} if "httpRoute" in values else {}),
+        **({"SLACK_PUBLIC_URL": "https://bot.example.org"} if values.get("slack", {}).get("oauth") else {}),
+        "SLACK_ALLOW_EXTERNAL": True,
     }
     manifests = rendered({**values, "config": config})
     async with AsyncExitStack() as stack:
@@ -120,6 +130,8 @@ async def test_each_mode_answers_and_finishes_its_answers_within_its_grace_perio
 ) -> None:
     values = MODES[mode]
     async with services() as outside, installed(values, outside, valkey_url) as release:
+        async with release.node.pod(HELM_TEST) as tested:
+            assert await tested.started.process.wait() == 0, tested.started.output
         outside.completions.default = always(Text(WORDS, tokens_per_s=100))
         outside.completions.may_end.clear()
         asked = await ask(release, values)
@@ -137,3 +149,50 @@ async def test_each_mode_answers_and_finishes_its_answers_within_its_grace_perio
         assert [line for pod in release.bots for line in pod.started.output.splitlines() if '"error"' in line] == []
         if STORE in release.pods:
             await release.pods[STORE].terminate()
+
+
+async def test_an_outage_of_the_store_makes_pods_unready_and_restarts_none(valkey_url: str, redis: Redis) -> None:
+    values = MODES["split with a bundled store"]
+    async with services() as outside, installed(values, outside, valkey_url) as release:
+        await release.pods[STORE].terminate()
+        for pod in release.bots:
+            for _ in range(pod.container["livenessProbe"]["failureThreshold"]):
+                assert await pod.passes("liveness")
+                assert not await pod.passes("readiness")
+        async with release.node.pod(STORE) as store:
+            await store.until("readiness")
+            for pod in release.bots:
+                await pod.until("readiness")
+            asked = await ask(release, values)
+            await until(lambda: len(outside.completions.requests) == asked)
+            for pod in release.bots:
+                await pod.terminate()
+
+
+async def test_discord_calls_a_gateway_through_what_is_published(valkey_url: str, redis: Redis) -> None:
+    values = MODES["split on slack over http"]
+    async with services() as outside, installed(values, outside, valkey_url) as release:
+        ping = b'{"type": 1}'
+        url = release.node.url("/discord/interactions")
+        async with aiohttp.ClientSession() as session:
+            async with session.post(url, data=ping, headers=outside.discord.signed(ping)) as response:
+                assert (response.status, await response.json()) == (200, {"type": 1})
+            async with session.post(url, data=ping) as response:
+                assert response.status == 401
+
+
+async def test_a_workspace_installs_the_bot_through_what_is_published(valkey_url: str, redis: Redis) -> None:
+    values: dict[str, Any] = {
+        "slack": {"mode": "http", "oauth": True},
+        "store": {"type": "redis", "encrypted": True},
+        "ingress": {"enabled": True, "host": "bot.example.org"},
+    }
+    slack = FakeSlack()
+    slack.add_team("T2", channels=["C2"])
+    async with services(slack=slack) as outside, installed(values, outside, valkey_url) as release:
+        base = release.node.url("/slack/install").removesuffix("/slack/install")
+        assert (await slack.install(base, team="T2")).status == 200
+        await slack.mention("C2", "U02", "a question")
+        await until(lambda: slack.answers("C2"))
+        for pod in release.bots:
+            await pod.terminate()

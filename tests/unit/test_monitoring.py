@@ -1,0 +1,69 @@
+"""Rules and dashboard ask for metrics that the bot has, with labels that they have."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot.metrics import Metrics
+
+ROOT = Path(__file__).parents[2]
+MONITORING = ROOT / "helm/monitoring"
+RULES = yaml.safe_load((MONITORING / "alerts.yaml").read_text())
+DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text())
+
+ALERTS = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}
+QUERIES = {panel["title"]: [one["expr"] for one in panel.get("targets", [])] for panel in DASHBOARD["panels"]}
+FROM_KUBERNETES = {"namespace", "pod", "le"}
+
+
+def names() -> set[str]:
+    """Every name that a scrape has."""
+    found: set[str] = set()
+    for metric in Metrics().registry.collect():
+        ends = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(metric.type, ("",))
+        found |= {metric.name + end for end in ends}
+    return found
+
+
+def label_names() -> set[str]:
+    metrics = vars(Metrics()).values()
+    return {label for metric in metrics for label in getattr(metric, "_labelnames", ())}
+
+
+def expressions() -> list[str]:
+    return [rule["expr"] for rule in ALERTS.values()] + [expr for one in QUERIES.values() for expr in one]
+
+
+@pytest.mark.parametrize("expr", expressions())
+def test_every_metric_in_rules_and_dashboard_exists(expr: str) -> None:
+    asked = set(re.findall(r"\b(?:bot|gen_ai_client)_\w+", expr))
+    assert asked
+    assert asked <= names()
+
+
+@pytest.mark.parametrize("expr", expressions())
+def test_every_label_that_is_grouped_by_exists(expr: str) -> None:
+    grouped = {label.strip() for by in re.findall(r"by \(([^)]+)\)", expr) for label in by.split(",")}
+    assert grouped <= label_names() | FROM_KUBERNETES
+
+
+def test_every_metric_is_on_the_dashboard() -> None:
+    shown = " ".join(expr for exprs in QUERIES.values() for expr in exprs)
+    bare = {metric.name for metric in Metrics().registry.collect()}
+    assert {name for name in bare if name not in shown} == set()
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_every_alert_says_what_it_is_and_what_to_do(alert: str) -> None:
+    assert set(ALERTS[alert]["annotations"]) >= {"summary", "description"}
+    assert ALERTS[alert]["labels"]["severity"] in {"critical", "warning", "info"}
+    page = ROOT / ALERTS[alert]["annotations"]["runbook_url"]
+    assert page == ROOT / f"docs/runbooks/{alert}.md"
+    assert all(f"**{part}.**" in page.read_text() for part in ("Means", "People see", "Look", "Mend"))
+
+
+def test_every_runbook_has_its_alert() -> None:
+    assert {page.stem for page in (ROOT / "docs/runbooks").glob("*.md")} == set(ALERTS)
