@@ -1,6 +1,6 @@
 # Everything here works on a machine that has only Python 3.11+, pip and make.
 .DEFAULT_GOAL := help
-.PHONY: help run test check chart-check format lock bench fuzz chaos rolling clean
+.PHONY: help run test check chart-check format lock bench fuzz chaos rolling image sbom clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -39,6 +39,7 @@ check: .venv/dev.stamp ## Lint, format, types, import rules, lock, chart
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	! [ -x $(BIN)/hadolint ] || $(BIN)/hadolint Dockerfile
 	scripts/lock --check
 	scripts/chart-check
 
@@ -69,6 +70,13 @@ rolling: .venv/dev.stamp ## Replace processes for a while and count what was los
 	$(BIN)/python -m tests.chaos.rolling --refuse
 	$(BIN)/python -m tests.chaos.upgrade
 	$(BIN)/python -m tests.chaos.upgrade --socket
+
+image: ## Build the image on a base made here and run it, where buildah can be had
+	scripts/image
+
+sbom: $(BIN)/uv ## List what the image holds, as CycloneDX, in dist/
+	@mkdir -p dist
+	$(BIN)/uv tool run --quiet --from cyclonedx-bom==7.2.0 cyclonedx-py requirements requirements.lock --output-file dist/sbom.cdx.json
 
 clean: ## Remove what the other targets made
 	rm -rf .venv .tools .coverage* .hypothesis .pytest_cache .ruff_cache .import_linter_cache dist

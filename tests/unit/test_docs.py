@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
@@ -25,6 +26,7 @@ from bot.commands import HELP
 from bot.desk import COUNTS_TTL_S, FEEDBACK_TTL_S
 from bot.inbox.inbox import DEAD_MAX, HISTORY_MAX
 from bot.metrics import Metrics
+from bot.settings import Settings
 from bot.store import DEAD_TTL_S, TURN_TTL_S
 from bot.usage import USAGE_TTL_S
 
@@ -247,3 +249,14 @@ def test_the_version_is_the_same_everywhere() -> None:
 def test_the_image_brings_the_same_uv_as_make() -> None:
     [in_make] = re.findall(r"^UV_VERSION := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert f"ARG UV_VERSION={in_make}" in (ROOT / "Dockerfile").read_text()
+
+
+def test_the_compose_file_runs_a_store_that_keeps_everything_and_sets_only_settings() -> None:
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    bot, store = compose["services"]["bot"], compose["services"]["store"]
+    assert set(bot["environment"]) <= set(table())
+    words = store["command"]
+    options = dict(zip(words[1::2], words[2::2], strict=True))
+    assert (options["--appendonly"], options["--maxmemory-policy"]) == ("yes", "noeviction")
+    assert float(bot["stop_grace_period"].removesuffix("s")) > Settings.model_fields["drain_seconds"].default
+    assert store["volumes"][0].partition(":")[0] in compose["volumes"]
