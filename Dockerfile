@@ -5,14 +5,16 @@ ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS build
 ARG UV_VERSION=0.13.9
+# requirements-otel.lock has OpenTelemetry too, for traces.
+ARG LOCK=requirements.lock
 # System certificates: a base with your own authority in it can build behind your own mirror.
 ENV PYTHONDONTWRITEBYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1
 WORKDIR /src
 RUN python3 -m venv /uv && /uv/bin/pip install --no-cache-dir --disable-pip-version-check "uv==${UV_VERSION}" \
  && /uv/bin/uv venv --no-project --python "$(command -v python3)" /venv
 # Dependencies change less often than the code: their layer comes first.
-COPY requirements.lock ./
-RUN /uv/bin/uv pip install --no-cache --python /venv/bin/python --compile-bytecode --require-hashes -r requirements.lock
+COPY requirements.lock requirements-otel.lock ./
+RUN /uv/bin/uv pip install --no-cache --python /venv/bin/python --compile-bytecode --require-hashes -r "${LOCK}"
 COPY pyproject.toml README.md LICENSE ./
 COPY bot ./bot
 COPY adapters ./adapters
@@ -35,6 +37,6 @@ VOLUME /data
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-  CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ.get('HTTP_PORT', '8080') + '/livez', timeout=4)"]
+  CMD ["routernesia-bot", "health"]
 ENTRYPOINT ["routernesia-bot"]
 CMD ["run"]

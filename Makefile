@@ -55,6 +55,7 @@ lock: $(BIN)/uv ## Renew the lock files from pyproject.toml
 bench: .venv/dev.stamp ## Measure speed against a lean reference client
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.gateway
+	$(BIN)/python -m tests.bench.scaling
 
 # The suite tries 60 examples of each property, this a thousand: some 10 minutes on two cores.
 fuzz: .venv/dev.stamp ## Look for examples that break what always holds
@@ -66,6 +67,8 @@ chaos: .venv/dev.stamp ## Kill processes for a while and count what was lost
 rolling: .venv/dev.stamp ## Replace processes for a while and count what was lost
 	$(BIN)/python -m tests.chaos.rolling
 	$(BIN)/python -m tests.chaos.rolling --refuse
+	$(BIN)/python -m tests.chaos.upgrade
+	$(BIN)/python -m tests.chaos.upgrade --socket
 
 clean: ## Remove what the other targets made
 	rm -rf .venv .tools .coverage* .hypothesis .pytest_cache .ruff_cache .import_linter_cache dist

@@ -17,6 +17,7 @@ from adapters.discord.settings import DiscordSettings
 from adapters.slack.settings import SlackSettings
 from bot.errors import ConfigError, InUse, PlatformError, Unreachable
 from bot.platform import Finding
+from bot.reloading import Load, Reloading
 from bot.settings import Config
 
 if TYPE_CHECKING:
@@ -49,12 +50,14 @@ def platforms(config: Config) -> "list[Platform]":
     return found
 
 
-async def run(config: Config, *, role: "Role" = "all") -> int:
-    """Run until SIGTERM or SIGINT, drain, and give the exit code.
+async def run(config: Config, *, role: "Role" = "all", load: Load) -> int:
+    """Run until SIGTERM or SIGINT, drain, and give the exit code. What `load` finds changed meanwhile is taken up.
 
     Raises ConfigError when nothing can run as configured.
     """
-    from bot.process import Bot
+    from bot import __version__, logs
+    from bot.process import Bot, ended
+    from bot.tracing import Tracing, around, exporting
 
     chosen = platforms(config)
     if not chosen:
@@ -63,12 +66,21 @@ async def run(config: Config, *, role: "Role" = "all") -> int:
         raise ConfigError(f"{NO_PLATFORM.what}.\n{NO_PLATFORM.todo}")
     if role != "all" and not config.core.redis_url.get_secret_value():
         raise ConfigError(f"--role {role} needs REDIS_URL: gateways and workers meet in one Redis.")
+    exporter = exporting(config.core.otel_exporter_otlp_endpoint)
+    tracing = Tracing(exporter, version=__version__, role=role)
+    logs.with_context(around)
     stop = stopped_by(signal.SIGTERM, signal.SIGINT)
-    async with Bot(config.core, chosen, role=role) as bot:
+    async with Bot(config.core, chosen, role=role, tracing=tracing) as bot:
         # Modules and classes are never garbage: a full collection would walk all of them each time.
         gc.freeze()
         gc.enable()
-        await bot.serve(until=stop)
+        reloading = Reloading(config, load, bot.use)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.now.set)
+        looking = asyncio.create_task(reloading.run(), name="reloading")
+        try:
+            await bot.serve(until=stop)
+        finally:
+            await ended(looking)
     return 0
 
 

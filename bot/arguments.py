@@ -78,6 +78,47 @@ portal allows User Install there is a second one, with which people have its com
 next: open the first link, choose a server, then: routernesia-bot run
 """
 
+_STATUS = """\
+needs: REDIS_URL, or DATA_DIR of the bot that runs here: how Redis, the queue and every process stand, and whether
+all that was taken is accounted for. It never shows what people wrote.
+
+next: routernesia-bot dead list, routernesia-bot doctor
+"""
+
+_DEAD = """\
+needs: REDIS_URL, or DATA_DIR of the bot that runs here. ID is what people read in the thread as (id 12ab34cd).
+Given-up mentions are kept for 30 days, the newest thousand.
+
+examples:
+  routernesia-bot dead list              when, why and where, newest first
+  routernesia-bot dead retry 12ab34cd    answer it after all: the answer takes the place of the apology
+  routernesia-bot dead retry all         after an outage
+  routernesia-bot dead drop all
+"""
+
+_FORGET = """\
+needs: REDIS_URL, or DATA_DIR of the bot that runs here. The messages themselves stay on the platform.
+
+examples:
+  routernesia-bot forget slack T0123                             all of a workspace, its installation too
+  routernesia-bot forget discord 42 --user 77                    direct conversations, usage and feedback of a person
+  routernesia-bot forget slack T0123 --conversation C01:17.3     what was said in one thread
+"""
+
+_CONFIG = """\
+needs: nothing. Each setting as the bot would read it here, from the environment and .env; secrets as (set).
+
+next: routernesia-bot doctor
+"""
+
+_HEALTH = """\
+needs: a bot that runs on this machine, at HTTP_PORT. Exit code 0 where it answers as it should, else 1.
+
+examples:
+  routernesia-bot health            the process turns (/livez); for a container's health check
+  routernesia-bot health --ready    nothing keeps it from its work (/readyz); prints what does
+"""
+
 _KEY = """\
 needs: nothing. With the key in ENCRYPTION_KEY, messages and tokens are sealed before they go to Redis. All processes
 that share a REDIS_URL need the same key. Keep a copy: what was sealed with a key that is lost cannot be read any more.
@@ -118,6 +159,19 @@ def parser() -> argparse.ArgumentParser:
     manifest.add_argument("--json", action="store_true", help="JSON instead of YAML")
     add("invite", text="print Discord's install links", more=_INVITE)
     add("key", text="print a new key for ENCRYPTION_KEY", more=_KEY)
+    add("config", text="print the settings as the bot reads them, secrets masked", more=_CONFIG)
+    add("status", text="how the queue and all processes stand", more=_STATUS)
+    dead = add("dead", text="list, retry or drop mentions that were given up", more=_DEAD)
+    dead.add_argument("act", choices=("list", "retry", "drop"))
+    dead.add_argument("id", nargs="?", metavar="ID|all", help="which; not for list")
+    forget = add("forget", text="delete what is remembered of a workspace, a person or a conversation", more=_FORGET)
+    forget.add_argument("platform", choices=("slack", "discord"))
+    forget.add_argument("workspace", help="Slack's team id, Discord's server id")
+    which = forget.add_mutually_exclusive_group()
+    which.add_argument("--user", default="", metavar="ID", help="one person alone")
+    which.add_argument("--conversation", default="", metavar="CHANNEL:THREAD", help="one conversation alone")
+    health = add("health", text="ask the bot that runs here how it is", more=_HEALTH)
+    health.add_argument("--ready", action="store_true", help="whether it is ready, not only alive")
     return root
 
 

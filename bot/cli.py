@@ -37,7 +37,7 @@ class App(Protocol):
         """The settings classes of all adapters."""
         ...
 
-    async def run(self, config: "Config", *, role: Role) -> int:
+    async def run(self, config: "Config", *, role: Role, load: Callable[[], "Config"]) -> int:
         """Run until SIGTERM or SIGINT and give the exit code."""
         ...
 
@@ -162,7 +162,8 @@ def _run(call: _Call) -> int:
     config = call.config(quiet=False)
     _warn_of_unknown(config)
     _refuse_what_is_missing(config, role=cast("Role", call.given.role))
-    return _wait(call.app.run(config, role=cast("Role", call.given.role)))
+    role = cast("Role", call.given.role)
+    return _wait(call.app.run(config, role=role, load=lambda: call.config(quiet=False)))
 
 
 def _refuse_what_is_missing(config: "Config", *, role: Role) -> None:
@@ -268,6 +269,61 @@ def _key(_: _Call) -> int:
     return FINE
 
 
+def _config(call: _Call) -> int:
+    from bot import doctor
+
+    print("\n".join(doctor.shown(call.config(quiet=True))))
+    return FINE
+
+
+def _status(call: _Call) -> int:
+    from bot import operating
+
+    return _printed(operating.status(call.config(quiet=True).core))
+
+
+def _dead(call: _Call) -> int:
+    from bot import operating
+
+    act, wanted, settings = call.given.act, call.given.id, call.config(quiet=True).core
+    if act == "list":
+        return _printed(operating.dead(settings))
+    if not wanted:
+        raise ConfigError(f"dead {act} needs an id, or all")
+    return _printed(operating.retry(settings, wanted) if act == "retry" else operating.drop(settings, wanted))
+
+
+def _forget(call: _Call) -> int:
+    from bot import operating
+
+    given = call.given
+    what = operating.Memory(given.platform, given.workspace, user=given.user, conversation=given.conversation)
+    return _printed(operating.forget(call.config(quiet=True).core, what))
+
+
+def _printed(work: Coroutine[Any, Any, list[str]]) -> int:
+    print("\n".join(_wait(work)))
+    return FINE
+
+
+def _health(call: _Call) -> int:
+    from urllib.error import HTTPError, URLError
+    from urllib.request import urlopen
+
+    # One setting alone: a probe comes every few seconds, and must not fail for another one.
+    port, path = _setting(call, "HTTP_PORT") or "8080", "readyz" if call.given.ready else "livez"
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=4) as answer:
+            print(answer.read().decode().strip())
+    except HTTPError as error:
+        print(error.read().decode(errors="replace").strip())
+        return FAILED
+    except (URLError, OSError, ValueError) as error:
+        print(f"no bot answers at port {port}: {error}")
+        return FAILED
+    return FINE
+
+
 _COMMANDS: Mapping[str, Callable[[_Call], int]] = {
     "run": _run,
     "chat": _chat,
@@ -275,4 +331,9 @@ _COMMANDS: Mapping[str, Callable[[_Call], int]] = {
     "manifest": _manifest,
     "invite": _invite,
     "key": _key,
+    "config": _config,
+    "status": _status,
+    "dead": _dead,
+    "forget": _forget,
+    "health": _health,
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bot import usage
 from bot.answer.means import ModelState
 from bot.errors import StoreError
-from bot.events import Place, conversation
+from bot.events import conversation
 from bot.inbox.forgetting import Forgetting
 from bot.inbox.inbox import Inbox
 from bot.services import Command, Shared
@@ -138,10 +138,8 @@ class Commands:
 
     async def _forget(self, command: Command) -> str:
         place, author = command.place, command.author.id
-        talks = await self._forgetting.person(place.platform, place.workspace, author)
-        opinions = opinions_name(place, author)
-        months = usage.kept(place.platform, place.workspace, author, self._wall())
-        await self._shared.drop(*await self._shared.counts(opinions), opinions, *months)
+        whom = (place.platform, place.workspace, author)
+        talks = await forget_person(self._forgetting, self._shared, *whom, now=self._wall())
         log.info("person_forgotten", extra={"platform": place.platform, "workspace": place.workspace})
         told = "our direct conversation" if talks == 1 else f"our {talks} direct conversations"
         return (
@@ -188,9 +186,19 @@ def _span(hours: float) -> str:
     return f"{hours:g} hours" if rest or days < 2 else f"{days:g} days"
 
 
-def opinions_name(place: Place, author: str) -> str:
+async def forget_person(
+    forgetting: Forgetting, shared: Shared, platform: str, workspace: str, author: str, *, now: float
+) -> int:
+    """Delete what is kept of a person alone; how many direct conversations that were. Raises StoreError."""
+    talks = await forgetting.person(platform, workspace, author)
+    opinions = opinions_name(platform, workspace, author)
+    await shared.drop(*await shared.counts(opinions), opinions, *usage.kept(platform, workspace, author, now))
+    return talks
+
+
+def opinions_name(platform: str, workspace: str, author: str) -> str:
     """The name of the list of a person's feedback: its fields are the names of all of it."""
-    return f"opinions:{place.platform}:{place.workspace}:{author}"
+    return f"opinions:{platform}:{workspace}:{author}"
 
 
 def feedback_name(platform: str, workspace: str, author: str, message_id: str) -> str:

@@ -8,10 +8,12 @@ from bot.inbox.commit import NotDurable
 from bot.inbox.inbox import Inbox
 from bot.metrics import Metrics
 from bot.platform import Submit
+from bot.tracing import Tracing
 
 
-def counted(inbox: Inbox, metrics: Metrics, *, platform: str) -> Submit:
+def counted(inbox: Inbox, metrics: Metrics, *, platform: str, tracing: Tracing | None = None) -> Submit:
     """`Inbox.submit` for one platform with its metrics, which stand at 0 from the start."""
+    tracing = tracing or Tracing()
     for counter in (metrics.accepted, metrics.duplicates, metrics.ignored, metrics.refused, metrics.withdrawn):
         counter.labels(platform)
     metrics.ack.labels(platform)
@@ -19,7 +21,8 @@ def counted(inbox: Inbox, metrics: Metrics, *, platform: str) -> Submit:
     async def submit(event: Event) -> None:
         match event:
             case Mention():
-                await _take(event, inbox, metrics, platform)
+                with tracing.accepting(event) as mention:
+                    await _take(mention, inbox, metrics, platform)
             case Change():
                 outcome = await inbox.submit(event)
                 metrics.changes.labels(platform, outcome).inc()

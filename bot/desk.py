@@ -62,7 +62,9 @@ class Desk:
         earlier = await self._verdict(name, tenant)
         if verdict == earlier and not feedback.text:
             return
-        await self._shared.count(opinions_name(place, feedback.author.id), ttl_s=FEEDBACK_TTL_S, **{name: 1})
+        await self._shared.count(
+            opinions_name(place.platform, place.workspace, feedback.author.id), ttl_s=FEEDBACK_TTL_S, **{name: 1}
+        )
         record = {"verdict": verdict, "text": feedback.text, "channel": place.channel, "message": feedback.message_id}
         await self._shared.put(name, json.dumps(record), tenant=tenant, ttl_s=FEEDBACK_TTL_S)
         if verdict == earlier:

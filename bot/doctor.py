@@ -6,8 +6,10 @@ It opens no connection of its own; what must be asked comes in as callables.
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from typing import cast
 
 from pydantic import SecretStr
+from pydantic_settings import BaseSettings
 
 from bot.errors import BotError, InUse
 from bot.platform import Finding
@@ -84,10 +86,23 @@ def _unfilled(settings: Settings) -> list[Finding]:
     return [Finding("warn", f"SYSTEM_PROMPT: {names} stays as it is", todo)] if names else []
 
 
-def _shown(settings: Settings, name: str) -> str:
+def shown(config: Config) -> list[str]:
+    """Every setting as it was read, a line each, secrets masked."""
+    return [
+        f"{name.upper()}={_shown(part, name)}{'' if name in part.model_fields_set else '  (default)'}"
+        for part in (config.core, *config.adapters.values())
+        for name in type(part).model_fields
+    ]
+
+
+def _shown(settings: BaseSettings, name: str) -> str:
     value: object = getattr(settings, name)
     if isinstance(value, SecretStr):
         return "(set)" if value.get_secret_value() else "(empty)"
+    if value is None:
+        return ""
+    if isinstance(value, frozenset):
+        return ", ".join(sorted(map(str, cast("frozenset[object]", value))))
     # A prompt is the operator's own text; how long it is tells enough.
     return f"({len(value)} characters)" if name == "system_prompt" and isinstance(value, str) else str(value)
 

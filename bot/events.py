@@ -68,7 +68,7 @@ class Mention:
     `private` asks for an answer that only the author sees, and that leaves no trace in the place's conversation (a
     command, a shortcut); `reply_ref` says where it goes and is opaque: only its platform can read it.
     `replaces` is the id of an answer's first message, which is to be answered anew in place; the text is then
-    unknown here and stands in the history.
+    unknown here and stands in the history. `trace` is the traceparent that spans go on from (see `bot.tracing`).
     """
 
     event_id: str
@@ -84,6 +84,7 @@ class Mention:
     private: bool = False
     reply_ref: str = ""
     replaces: str = ""
+    trace: str = ""
 
     @property
     def conversation(self) -> str:

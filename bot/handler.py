@@ -26,6 +26,10 @@ class Handler:
 
         Raises BotError when it should be put back, LeaseLost when it went to another worker.
         """
+        with self.means.tracing.answering(claim):
+            await self._settled(claim)
+
+    async def _settled(self, claim: Claim) -> None:
         if claim.change is not None:
             # Nothing is written anew: what was said stays said, only the model hears the newest of it.
             await self.means.inbox.done(claim, revisions=history.revised(claim.lines, claim.change))

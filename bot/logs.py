@@ -42,6 +42,7 @@ _PATTERNS = (
     (re.compile(r"(\b(?:rediss?|unix|valkeys?)://[^\s:/@]*):[^\s@]+@", re.IGNORECASE), rf"\1:{HIDDEN}@"),
     (re.compile(r"(wss?://[^\s?]*)\?[^\s\"']+", re.IGNORECASE), rf"\1?{HIDDEN}"),  # Socket Mode's ticket
 )
+_context: Callable[[], Mapping[str, str]] = dict
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _COLOURS = {"WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code != 10}
@@ -87,6 +88,12 @@ def configure(
     root.setLevel(level.upper())
     for name, cap in CAPS.items():
         logging.getLogger(name).setLevel(max(cap, root.level))
+
+
+def with_context(give: Callable[[], Mapping[str, str]]) -> None:
+    """Add what `give` says to every line from now on, like the trace that it belongs to."""
+    global _context
+    _context = give
 
 
 def crash(error: BaseException) -> dict[str, str]:
@@ -160,7 +167,8 @@ class Text(logging.Formatter):
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    return {name: value for name, value in vars(record).items() if name not in _OWN}
+    own: dict[str, object] = {name: value for name, value in vars(record).items() if name not in _OWN}
+    return own | dict(_context())
 
 
 def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:

@@ -8,10 +8,13 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Literal
+from urllib.parse import urlsplit
 
-from bot import http, store
+from bot import __version__, http, store
+from bot.answer.asking import Asking
 from bot.answer.means import Means, ModelState, Persona
 from bot.answer.titles import Titles
 from bot.commands import About, Commands
@@ -22,12 +25,15 @@ from bot.errors import ConfigError, PlatformError, StoreError
 from bot.handler import Handler
 from bot.inbox.forgetting import Forgetting
 from bot.inbox.inbox import LEASE_S, Inbox
+from bot.inbox.tally import Tally
 from bot.logs import crash
 from bot.metrics import Metrics
 from bot.platform import KeepsConnection, Platform, Routes, TellsRefusals, UsesServices
+from bot.presence import Presence, Process, own_name
 from bot.sealing import Seal
 from bot.settings import Settings, filled
 from bot.shared import RedisShared
+from bot.tracing import Tracing
 from bot.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -66,6 +72,7 @@ class Bot:
         role: Role = "all",
         completions: Completions | None = None,
         lease_s: float = LEASE_S,
+        tracing: Tracing | None = None,
     ) -> None:
         self._settings = settings
         self._lease_s = lease_s
@@ -78,19 +85,23 @@ class Bot:
         self._draining = False
         self._stack = AsyncExitStack()
         self._completions = completions or completions_of(settings)
+        self._tracing = tracing or Tracing()
         self.metrics = Metrics()
+        self.metrics.build.labels(__version__, role).set(1)
         self.port = 0
 
     async def __aenter__(self) -> "Bot":
         settings = self._settings
         try:
+            self._stack.push_async_callback(asyncio.to_thread, self._tracing.close)
             self._stack.push_async_callback(self._completions.aclose)
             url = settings.redis_url.get_secret_value()
             self._redis = await self._stack.enter_async_context(store.of(settings))
             for platform in self._chosen:
                 # Before Redis: what a platform ends with, like a token that it renews just now, is stored there.
                 self._stack.push_async_callback(platform.aclose)
-            self._compose(Seal(settings.encryption_keys()))
+            self._seal = Seal(settings.encryption_keys())
+            self._compose(self._seal)
             if not url:
                 await self.inbox.take_over()
         except BaseException:
@@ -103,10 +114,22 @@ class Bot:
         settings = self._settings
         history_ttl_s = settings.history_ttl_hours * 3600
         self.inbox = Inbox(self._redis, history_ttl_s=history_ttl_s, seal=seal, lease_s=self._lease_s)
+        self._tally = Tally(self._redis)
+        self._since = time.time()
         shared, forgetting, state = RedisShared(self._redis, seal=seal), Forgetting(self._redis), ModelState()
-        titles = Titles(self._completions, self.metrics)
+        self._presence = Presence(shared)
+        asking = Asking(
+            self._completions,
+            self.metrics,
+            provider=urlsplit(settings.completions_base_url).hostname or "",
+            model=settings.completions_model,
+            tracing=self._tracing,
+        )
+        titles = Titles(asking)
         self._stack.push_async_callback(titles.aclose)
-        means = Means(self.inbox, self._completions, _persona(settings), self.metrics, shared, titles, model=state)
+        means = Means(
+            self.inbox, asking, _persona(settings), self.metrics, shared, titles, model=state, tracing=self._tracing
+        )
         handler = Handler(means, self._opened)
         self._worker = Worker(self.inbox, handler, slots=settings.worker_slots, metrics=self.metrics)
         commands = Commands(self._about(state), shared, inbox=self.inbox, forgetting=forgetting)
@@ -128,6 +151,16 @@ class Bot:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    def use(self, settings: Settings) -> frozenset[str]:
+        """Go on with other settings where that is possible without a restart; the names of those that took effect.
+
+        Raises ConfigError for a key that cannot be one.
+        """
+        key = settings.completions_api_key
+        self._completions.use_key(key.get_secret_value() if key else None)
+        self._seal.use(settings.encryption_keys())
+        return frozenset({"completions_api_key", "encryption_key", "log_level", "log_format"})
 
     async def serve(self, *, until: asyncio.Event) -> None:
         """Listen, work and answer probes until the event; then stop listening, drain, and hand back the rest.
@@ -153,9 +186,11 @@ class Bot:
                 tasks.create_task(self._listen(platform), name=f"listen-{platform.name}") for platform in self._chosen
             ]
             worker = tasks.create_task(self._work(), name="worker")
+            present = tasks.create_task(self._presence.run(self._tell), name="presence")
             stopped = tasks.create_task(until.wait(), name="stop")
             await self._until_over(stopped, listeners)
             await self._drain(listeners, worker)
+            present.cancel()
             stopped.cancel()
         if self._all_refused:
             raise ConfigError("\n".join(self._refused.values()))
@@ -221,15 +256,12 @@ class Bot:
             await self._open(platform)
         if self._role == "worker":
             await asyncio.Event().wait()
-        await platform.listen(counted(self.inbox, self.metrics, platform=platform.name))
+        await platform.listen(counted(self.inbox, self.metrics, platform=platform.name, tracing=self._tracing))
 
     async def obstacles(self) -> Sequence[str]:
         """What keeps this process from doing its work right now, one sentence each."""
         found = ["the bot is shutting down"] if self._draining else []
-        try:
-            found += await store.shortcomings(self._redis)
-        except StoreError as error:
-            found.append(str(error))
+        found += await self._of_store()
         for platform in self._chosen:
             # Also in a worker, which listens to nothing: what it cannot write, it cannot answer.
             refusal = platform.refusal if isinstance(platform, TellsRefusals) else None
@@ -239,18 +271,48 @@ class Bot:
                 found.append(f"{platform.name} is not connected")
         return found
 
+    async def _of_store(self) -> list[str]:
+        try:
+            return await store.shortcomings(self._redis)
+        except StoreError as error:
+            return [str(error)]
+
     async def _refresh(self) -> None:
-        """Bring the gauges up to date before a scrape."""
+        """Bring the gauges up to date before a scrape. What Redis cannot tell just now stays as it was."""
+        metrics = self.metrics
         self._note_platforms()
+        metrics.ready.set(not await self.obstacles())
+        metrics.durable.set(not await self._of_store())
         try:
             depth, oldest_s = await self.inbox.depth()
+            balance, dead = await self._tally(), await self.inbox.dead_letters()
         except StoreError:
             return
-        self.metrics.depth.set(depth)
-        self.metrics.oldest.set(oldest_s)
+        metrics.depth.set(depth)
+        metrics.oldest.set(oldest_s)
+        metrics.dead.set(dead)
+        metrics.unaccounted.set(balance.unaccounted)
+        for state, number in asdict(balance).items():
+            metrics.events.labels(state).set(number)
+
+    async def _tell(self) -> Process:
+        """How this process stands, for `routernesia-bot status`."""
+        return Process(
+            name=own_name(),
+            role=self._role,
+            version=__version__,
+            since=self._since,
+            at=time.time(),
+            running=self._worker.running,
+            slots=self._settings.worker_slots,
+            platforms={one.name: one.name in self._opened and one.connected for one in self._chosen},
+            obstacles=tuple(await self.obstacles()),
+        )
 
     def _note_platforms(self) -> None:
         for platform in self._chosen:
+            if self._role != "worker":
+                self.metrics.connected.labels(platform.name).set(platform.name in self._opened and platform.connected)
             if isinstance(platform, KeepsConnection) and (silent_s := platform.last_heard_s) is not None:
                 self.metrics.last_heard.labels(platform.name).set(silent_s)
             if isinstance(platform, TellsRefusals):

@@ -44,6 +44,11 @@ class Seal:
         self._ciphers = _ciphers(keys)
         self._first = next(iter(self._ciphers), "")
 
+    def use(self, keys: Sequence[bytes]) -> None:
+        """Seal and open with these keys from now on."""
+        ciphers = _ciphers(keys)
+        self._ciphers, self._first = ciphers, next(iter(ciphers), "")
+
     @property
     def enabled(self) -> bool:
         """Whether there is a key."""

@@ -33,9 +33,9 @@ PREFIX = "{routernesia}:"
 KEPT = frozenset({"install"})
 """The first words of shared names whose values may be kept until they are dropped: a workspace's installation."""
 
-PERMANENT = frozenset({"ready", "owner", "token", "wake", "lane"}) | KEPT
-"""The first words of keys without a TTL: the queue itself, which must never be evicted, and what is kept for a
-workspace as long as the bot is installed there. All others expire.
+PERMANENT = frozenset({"ready", "owner", "token", "wake", "lane", "tally"}) | KEPT
+"""The first words of keys without a TTL: the queue itself and its tally, which must never be evicted, and what is kept
+for a workspace as long as the bot is installed there. All others expire.
 """
 
 SEEN_TTL_S = 24 * 3600
@@ -64,6 +64,9 @@ CONNECTIONS = 64
 
 START_WITHIN_S = 10.0
 """How long the embedded server may load its file: ready in 50 ms with an empty one (measured)."""
+
+SOCKET = "socket"
+"""The file in the data folder that names the embedded server's socket while it runs."""
 
 ANSWER_WITHIN_S = 3.0
 """Longer than the longest blocking call of the inbox, short enough for Slack's 3 s to end in a resend."""
@@ -124,7 +127,7 @@ class Connections(BlockingConnectionPool):
         await connection.on_connect()
 
 
-def of(settings: Settings) -> AbstractAsyncContextManager[Redis]:
+def of(settings: Settings, *, beside: bool = False) -> AbstractAsyncContextManager[Redis]:
     """`connect` as an operator has set it."""
     password = settings.redis_password.get_secret_value() if settings.redis_password else None
     return connect(
@@ -132,23 +135,27 @@ def of(settings: Settings) -> AbstractAsyncContextManager[Redis]:
         data_dir=settings.data_dir,
         password=password,
         ca_file=settings.redis_ca_file,
+        beside=beside,
     )
 
 
 @asynccontextmanager
 async def connect(
-    url: str, *, data_dir: Path, password: str | None = None, ca_file: Path | None = None
+    url: str, *, data_dir: Path, password: str | None = None, ca_file: Path | None = None, beside: bool = False
 ) -> AsyncGenerator[Redis]:
     """A client of the server at `url`, or of an embedded one that lives as long as the context.
 
-    A password in the URL goes before `password`; `ca_file` says whom to trust where the URL is a rediss one.
+    A password in the URL goes before `password`; `ca_file` says whom to trust where the URL is a rediss one. `beside`
+    also takes the embedded server of a bot that runs already, for a look from outside.
 
     Raises:
         ConfigError: the URL is not one, or the embedded server cannot start.
+        InUse: another bot uses `data_dir`.
     """
     async with AsyncExitStack() as stack:
         if not url:
-            url, password = f"unix://{await stack.enter_async_context(embedded(data_dir))}", None
+            there = await _running(data_dir) if beside else None
+            url, password = f"unix://{there or await stack.enter_async_context(embedded(data_dir))}", None
         trusted = {"ssl_ca_certs": str(ca_file)} if ca_file and url.startswith("rediss:") else {}
         try:
             pool = Connections.from_url(
@@ -211,11 +218,22 @@ async def embedded(data_dir: Path) -> AsyncGenerator[Path]:
         )
         try:
             await _answering(socket, log_file)
+            (data_dir / SOCKET).write_text(str(socket))
             yield socket
         finally:
+            (data_dir / SOCKET).unlink(missing_ok=True)
             if process.stdin is not None:
                 process.stdin.close()
             await process.wait()
+
+
+async def _running(data_dir: Path) -> Path | None:
+    """The socket of the embedded server that a bot runs on this folder, None where there is none that answers."""
+    try:
+        socket = Path((data_dir / SOCKET).read_text())
+    except OSError:
+        return None
+    return socket if await _pongs(socket) else None
 
 
 def server_binary() -> Path:

@@ -52,6 +52,11 @@ class Worker:
         self._claiming = asyncio.Lock()
         self._early: list[Signal] = []  # heard while a claim was on its way, perhaps for what it brings
 
+    @property
+    def running(self) -> int:
+        """How many mentions are in work."""
+        return len(self._running)
+
     async def run(self) -> None:
         """Work until cancelled. What runs then is cancelled too; after `drain` it is put back at once."""
         async with asyncio.TaskGroup() as tasks:

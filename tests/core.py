@@ -14,6 +14,7 @@ from typing import cast
 from redis.asyncio import Redis
 
 from bot import store
+from bot.answer.asking import Asking
 from bot.answer.means import Means, Persona
 from bot.answer.titles import Titles
 from bot.completions import Completions, Patience
@@ -93,8 +94,9 @@ async def core(
         )
         inbox, metrics = Inbox(redis, history_ttl_s=3600, seal=seal), Metrics()
         persona = Persona("Bot", lambda name: f"You are on {name}.", context_tokens, deadline_s)
-        titles = Titles(completions, metrics)
-        means = Means(inbox, completions, persona, metrics, RedisShared(redis, seal=seal or Seal()), titles)
+        asking = Asking(completions, metrics, provider="fake", model="m")
+        titles = Titles(asking)
+        means = Means(inbox, asking, persona, metrics, RedisShared(redis, seal=seal or Seal()), titles)
         handler = Handler(means, {"fake": platform})
         async with aclosing(completions), aclosing(titles):
             yield Bench(inbox, server, platform, metrics, handler, redis)

@@ -69,10 +69,12 @@ class Started:
 
 
 @asynccontextmanager
-async def started(env: dict[str, str], *, folder: Path, role: str = "all") -> AsyncGenerator[Started]:
+async def started(
+    env: dict[str, str], *, folder: Path, role: str = "all", more: tuple[str, ...] = ()
+) -> AsyncGenerator[Started]:
     """`python -m bot run`; killed at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "run", "--role", role, env=env, cwd=folder, stdout=PIPE, stderr=PIPE
+        sys.executable, "-m", "bot", "run", "--role", role, *more, env=env, cwd=folder, stdout=PIPE, stderr=PIPE
     )
     one = Started(process)
     try:

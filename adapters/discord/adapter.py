@@ -87,7 +87,7 @@ class DiscordPlatform:
         self._rest = Rest(self._client)
         self._typing = Typing(self._rest)
         self._pace = Pace()
-        archived = Archived(self._rest, services=lambda: self._services)
+        archived = Archived(self._rest, services=lambda: self._services, pause=pause)
         own_id = lambda: self._directory.own_id  # noqa: E731 -- it is known only once the platform is open
         shared = lambda: self._services.shared if self._services else None  # noqa: E731 -- as above
         neighbours = Neighbours(shared)

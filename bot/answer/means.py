@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.answer import prompt
+from bot.answer.asking import Asking
 from bot.answer.titles import Titles
-from bot.completions import Completions
 from bot.inbox.inbox import Inbox
 from bot.metrics import Metrics
 from bot.services import Shared
+from bot.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,12 @@ class Means:
     """What all turns of a process work with."""
 
     inbox: Inbox
-    completions: Completions
+    asking: Asking
     persona: Persona
     metrics: Metrics
     shared: Shared
     titles: Titles
     model: ModelState = field(default_factory=ModelState)
     estimate: prompt.TokenEstimate = field(default_factory=prompt.TokenEstimate)
+    tracing: Tracing = field(default_factory=Tracing)
     wall: Callable[[], float] = time.time

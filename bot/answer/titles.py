@@ -9,11 +9,11 @@ import json
 import logging
 from contextlib import aclosing
 
-from bot.completions import ChatMessage, Completions
+from bot.answer.asking import Asking
+from bot.completions import ChatMessage
 from bot.errors import BotError
 from bot.events import Mention
 from bot.logs import crash
-from bot.metrics import Metrics
 from bot.platform import NamesThreads, Platform
 
 log = logging.getLogger(__name__)
@@ -37,9 +37,8 @@ WISH = (
 class Titles:
     """The names that are being thought of."""
 
-    def __init__(self, completions: Completions, metrics: Metrics) -> None:
-        self._completions = completions
-        self._metrics = metrics
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, platform: Platform, mention: Mention, answer: str) -> None:
@@ -73,12 +72,9 @@ class Titles:
             {"role": "user", "content": json.dumps(shown, ensure_ascii=False)},
         ]
         text, deadline = "", asyncio.get_running_loop().time() + WITHIN_S
-        async with aclosing(self._completions.stream(asked, deadline=deadline, attempts=1)) as deltas:
+        async with aclosing(self._asking.stream(asked, deadline=deadline, attempts=1)) as deltas:
             async for delta in deltas:
                 text += delta.text
-                if delta.usage:
-                    self._metrics.tokens.labels("prompt").inc(delta.usage.prompt_tokens)
-                    self._metrics.tokens.labels("completion").inc(delta.usage.completion_tokens)
                 if len(text) > TITLE_MAX:
                     return ""
         return text.strip()

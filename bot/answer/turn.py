@@ -5,7 +5,6 @@ how to ask `completions`', how to keep `inbox`'s.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,11 +17,12 @@ from bot.answer.means import Means
 from bot.answer.past import Past
 from bot.answer.reply import Reply, Stream
 from bot.answer.sign import working
-from bot.errors import BotError, CompletionError, Gone, PlatformError, Rejected, StoreError, TooLong
+from bot.errors import BotError, CompletionError, Forbidden, Gone, PlatformError, Rejected, StoreError, TooLong
 from bot.events import Author, Mention, Message
 from bot.inbox.claim import Claim
 from bot.inbox.history import Revision
 from bot.inbox.inbox import LeaseLost
+from bot.inbox.letters import short_id
 from bot.platform import Platform
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,8 @@ class Turn:
         claim = self._claim
         outcome, text = ("whole", claim.answer) if claim.answer is not None else await self._said()
         if not claim.withdrawn:
-            await self._reply.finish(text, deadline=self._write_deadline())
+            with self._means.tracing.span("finish", "CLIENT"):
+                await self._reply.finish(text, deadline=self._write_deadline())
         if claim.withdrawn:
             await self._withdraw()
         else:
@@ -125,7 +126,8 @@ class Turn:
     async def _ask(self) -> Stream:
         """The model's answer, streamed into the thread; once more and shorter when it was too long."""
         budget = self._means.persona.context_tokens
-        said = await self._past.read(self._inbox, left_s=self._left_s)
+        with self._means.tracing.span("history"):
+            said = await self._past.read(self._inbox, left_s=self._left_s)
         stream = await self._stream(said, budget)
         if isinstance(stream.error, TooLong) and not self._reply.text:
             stream = await self._stream(said, min(budget, self._estimated) // 2)
@@ -146,18 +148,15 @@ class Turn:
             estimate=means.estimate,
         )
         self._estimated = prompt.tokens(messages, means.estimate)
-        stream = await self._reply.stream(means.completions.stream(messages, deadline=self._deadline))
+        stream = await self._reply.stream(means.asking.stream(messages, deadline=self._deadline))
         self._learn(stream)
         return stream
 
     def _learn(self, stream: Stream) -> None:
         if stream.usage is None:
             return
-        tokens = self._means.metrics.tokens
         self._spent.add(stream.usage)
         self._means.estimate.learn(estimated=self._estimated, actual=stream.usage.prompt_tokens)
-        tokens.labels("prompt").inc(stream.usage.prompt_tokens)
-        tokens.labels("completion").inc(stream.usage.completion_tokens)
 
     def _concluded(self, stream: Stream) -> tuple[str, str]:
         text, unread = self._reply.text.strip(), marks.UNREAD if self._past.unread else ""
@@ -258,8 +257,9 @@ class Turn:
             # Somebody removed the message or its thread, or stopped the answer: that is no fault.
             await self._close("gone", level=logging.INFO)
             return
-        if isinstance(error, Rejected):
-            # It was the text: a plain sentence may still go through, and leaves no half answer standing.
+        if isinstance(error, Rejected) or (isinstance(error, Forbidden) and self._reply.first_id):
+            # It was the text, or another message is not allowed where this one was: a plain sentence may still go
+            # through, and leaves no half answer standing.
             with suppress(PlatformError):
                 await self._reply.finish(self._sentence(error.notice), deadline=self._write_deadline())
         await self._close("undeliverable", error=str(error))
@@ -333,4 +333,4 @@ class Turn:
     @property
     def _id(self) -> str:
         """What a person can quote to the operator; the log line carries it beside the event."""
-        return hashlib.sha256(self._mention.event_id.encode()).hexdigest()[:8]
+        return short_id(self._mention.event_id)

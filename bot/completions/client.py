@@ -13,7 +13,7 @@ from typing import Literal
 
 import httpx
 
-from bot.completions.endpoint import ChatMessage, Endpoint, Hopeless, Patience, connect
+from bot.completions.endpoint import ChatMessage, Endpoint, Hopeless, Patience, authorization, connect
 from bot.errors import Broken, CompletionError, Invalid, Overloaded, Throttled, TooLong, Unauthorized
 from bot.events import Delta
 from bot.platform import Finding
@@ -105,6 +105,13 @@ class Completions:
                 pause_s = self._pause_s(error, attempt=attempt, attempts=attempts, deadline=deadline)
             await self._sleep(pause_s)
             attempt += 1
+
+    def use_key(self, api_key: str | None) -> None:
+        """Ask with another key from now on. Raises ConfigError for what cannot be one; then the old one stays."""
+        header = authorization(api_key)
+        self._http.headers.pop("Authorization", None)
+        self._http.headers.update(header)
+        self._refused_until = float("-inf")
 
     async def check(self) -> list[Finding]:
         """Ask for one tiny answer, with one real request, and say how the endpoint stands, for `doctor`."""

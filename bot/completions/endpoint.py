@@ -232,17 +232,22 @@ def connect(
         "Accept-Encoding": "identity",
         "User-Agent": "routernesia-bot",
     }
-    if key := (api_key or "").strip():
-        if not (key.isascii() and key.isprintable()):
-            # Here, because the HTTP library would quote the key in its complaint.
-            raise ConfigError("COMPLETIONS_API_KEY holds a character that no key can have; copy it again")
-        headers["Authorization"] = f"Bearer {key}"
+    headers |= authorization(api_key)
     url = _checked(base_url)
     timeout = httpx.Timeout(None, connect=patience.connect_s)
     transport = transport or AiohttpTransport(
         connections=connections, keep_alive_s=KEEP_ALIVE_S, tls=url.scheme == "https"
     )
     return httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout, transport=transport)
+
+
+def authorization(api_key: str | None) -> dict[str, str]:
+    """The header for a key, none without one. Raises ConfigError for what cannot be a key."""
+    key = (api_key or "").strip()
+    if not (key.isascii() and key.isprintable()):
+        # Here, because the HTTP library would quote the key in its complaint.
+        raise ConfigError("COMPLETIONS_API_KEY holds a character that no key can have; copy it again")
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _checked(base_url: str) -> httpx.URL:

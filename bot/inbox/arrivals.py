@@ -3,7 +3,7 @@
 See `bot.inbox.scripts`.
 """
 
-from bot.inbox.scripts import LANE, NOW
+from bot.inbox.scripts import LANE, NOW, TALLY
 
 # Invariant: the decision that a mention is for the bot comes before its mark as seen, in one step. Slack sends
 # `message` and `app_mention` for one mention in any order; marked first, an unaddressed copy would hide the other.
@@ -17,6 +17,7 @@ from bot.inbox.scripts import LANE, NOW
 SUBMIT = (
     NOW
     + LANE
+    + TALLY
     + """
 local k = KEYS[1]
 local call, raw, id, conversation, link, author, addressed, sent_at = unpack(ARGV, 1, 8)
@@ -45,7 +46,7 @@ if talks ~= '' then
   redis.call('EXPIRE', k .. 'talks:' .. talks, history_ttl)
 end
 if own ~= '' then redis.call('SET', k .. 'link:' .. own, conversation, 'EX', history_ttl) end
-redis.call('ZADD', k .. 'lane:' .. conversation, sent_at, raw)
+tally(k, 'accepted', redis.call('ZADD', k .. 'lane:' .. conversation, sent_at, raw))
 if redis.call('ZADD', k .. 'ready', 'NX', at, conversation) == 1 then wake(k) end
 return 'accepted'
 """
@@ -60,6 +61,7 @@ return 'accepted'
 CHANGE = (
     NOW
     + LANE
+    + TALLY
     + """
 local k = KEYS[1]
 local call, id, conversation, message, entry, change, at, gone = unpack(ARGV, 1, 8)
@@ -82,7 +84,7 @@ end
 local lane, ready, history = k .. 'lane:' .. conversation, k .. 'ready', k .. 'history:' .. conversation
 local running, live = holder(k, conversation)
 local function follow()
-  redis.call('ZADD', lane, at, change)
+  tally(k, 'changes', redis.call('ZADD', lane, at, change))
   redis.call('HSET', k .. 'turn:' .. id, 'accepted', now())
   redis.call('EXPIRE', k .. 'turn:' .. id, turn_ttl)
   if redis.call('ZADD', ready, 'NX', now(), conversation) == 1 then wake(k) end
@@ -116,6 +118,7 @@ for _, raw in ipairs(redis.call('ZRANGE', lane, 0, -1)) do
       return settled('accepted')
     end
     redis.call('ZREM', lane, raw)
+    tally(k, 'withdrawn')
     if redis.call('ZCARD', lane) == 0 then
       redis.call('ZREM', ready, conversation)
       redis.call('HDEL', k .. 'owner', conversation)

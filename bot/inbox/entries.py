@@ -94,10 +94,21 @@ class Entries:
         except (ValueError, LookupError, TypeError, Unreadable):
             return Author("", "")
 
-    def dead(self, raw: str, *, why: str, event_id: str, conversation: str) -> str:
+    def dead(self, raw: str, *, why: str, event_id: str, conversation: str, at: float) -> str:
         """An entry of a lane for the list of those given up; `raw` stays as it is where it is sealed or nothing is."""
         content = self._sealed(raw, conversation, "dead") if self._seal.enabled and not is_sealed(raw) else raw
-        return json.dumps({"why": why, "event_id": event_id, "conversation": conversation, "event": content})
+        letter = {"why": why, "event_id": event_id, "conversation": conversation, "at": round(at, 3), "event": content}
+        return json.dumps(letter)
+
+    def given_up(self, content: str, conversation: str) -> Mention | None:
+        """The mention that `dead` has filed; None for what cannot be read, or is none."""
+        try:
+            raw = self._opened(content, conversation, "dead") if content.startswith("sealed:") else content
+        except Unreadable as error:
+            log.error("dead_letter_sealed", extra={"conversation": conversation, "error": str(error)})
+            return None
+        event = self.event(raw, conversation)
+        return event if isinstance(event, Mention) else None
 
     def _line(self, raw: str, conversation: str) -> Line | None:
         try:

@@ -22,8 +22,8 @@ PAGE = 1000
 ANEW_TTL_S = 30 * 24 * 3600
 """How long the bot does not read a thread again that it was told to forget. Chosen: few threads are taken up later."""
 
-SPARED = frozenset({"lock", "call"})
-"""Kinds that somebody may hold this very moment; they expire within minutes."""
+SPARED = frozenset({"lock", "call", "lane"})
+"""Kinds that somebody may hold this very moment, and expire within minutes; and what has come into a lane since."""
 
 
 class Forgetting:
@@ -32,6 +32,7 @@ class Forgetting:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._forget = redis.register_script(scripts.FORGET)
+        self._empty = redis.register_script(scripts.EMPTY)
 
     async def conversation(self, name: str) -> bool:
         """Delete what a conversation remembers; whether there was anything.
@@ -61,13 +62,12 @@ class Forgetting:
     async def workspace(self, platform: str, workspace: str) -> None:
         """Delete everything of a workspace. Whoever works on a mention of it is refused from now on."""
         begin = f"{platform}:{workspace}:"
-        async with store.attempt("take the lanes of a workspace"), self._redis.pipeline(transaction=True) as pipe:
+        async with store.attempt("find the lanes of a workspace"):
             lanes = [one for one in await self._lanes() if one.startswith(begin)]
-            for lane in lanes:
-                pipe.zrem(store.key("ready"), lane)
-                pipe.hdel(store.key("owner"), lane)
-            await pipe.execute()
-        await self._unlink(await self._turns(lanes))
+        turns = await self._turns(lanes)
+        async with store.attempt("empty the lanes of a workspace"):
+            await self._empty(keys=[store.PREFIX], args=lanes)
+        await self._unlink(turns)
         pair = (platform, workspace)
         await self._unlink([key async for key in self._keys(_pattern(*pair)) if _holds(key, pair)])
         links = [key async for key in self._keys(f"{store.key('link', _escaped(platform))}:*")]

@@ -19,6 +19,7 @@ It knows mentions, changes, leases and tries; it does not know platforms or mode
                          whether it was stopped, withdrawn, or forgotten while it ran, and how it reads since
                          an edit meanwhile
     dead                 the last mentions that were given up, for the operator
+    tally                hash: how many events were taken into lanes and off them, and how, since the store began
     stops                a channel: turns that are to end now
 
 One number is queue position, lease and back-off at once: a lane's score in `ready`. A claim moves it into the
@@ -73,7 +74,9 @@ class Inbox:
         seal: Seal | None = None,
         lease_s: float = LEASE_S,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        self._wall = wall
         self._redis = redis
         self._history_ttl_s = history_ttl_s
         self._entries = Entries(seal or Seal())
@@ -81,9 +84,9 @@ class Inbox:
         self._accept = Accepting(redis, self._entries, history_ttl_s=history_ttl_s)
         self.lease_s = lease_s
         self._clock = clock
-        self._claim, self._renew, self._note, self._done, self._again = (
+        self._claim, self._renew, self._note, self._done, self._again, self._empty = (
             redis.register_script(source)
-            for source in (scripts.CLAIM, scripts.RENEW, scripts.NOTE, scripts.DONE, scripts.AGAIN)
+            for source in (scripts.CLAIM, scripts.RENEW, scripts.NOTE, scripts.DONE, scripts.AGAIN, scripts.EMPTY)
         )
 
     async def submit(self, event: Event) -> Outcome:
@@ -186,13 +189,14 @@ class Inbox:
             claim,
             claim.event_id,
             claim.raw,
-            entries.dead(claim.raw, why=dead, event_id=claim.event_id, conversation=conversation) if dead else "",
+            self._letter(claim, dead) if dead else "",
             store.TURN_TTL_S,
             self._history_ttl_s,
             HISTORY_MAX,
             HISTORY_MAX_BYTES,
             store.DEAD_TTL_S,
             DEAD_MAX,
+            "1" if claim.change else "0",
             len(revisions),
             *revised,
             *(entries.line(message, conversation) for message in messages),
@@ -220,9 +224,7 @@ class Inbox:
         """Forget every mention that waits: for the only process on a private Redis, before it works."""
         async with store.attempt("drop what waits"):
             lanes = cast(list[str], await self._redis.zrange(store.key("ready"), 0, -1))
-            await self._redis.delete(
-                store.key("ready"), store.key("owner"), *(store.key("lane", lane) for lane in lanes)
-            )
+            await self._empty(keys=[store.PREFIX], args=lanes)
 
     async def meet(self, claim: Claim, people: Collection[str]) -> None:
         """People who spoke in the thread before the bot was called: with them, a follow-up needs a mention."""
@@ -231,6 +233,11 @@ class Inbox:
             pipe.sadd(name, *people)
             pipe.expire(name, self._history_ttl_s)
             await pipe.execute()
+
+    async def dead_letters(self) -> int:
+        """How many given-up mentions are kept for the operator."""
+        async with store.attempt("count given-up mentions"):
+            return cast(int, await cast(Any, self._redis.llen(store.key("dead"))))
 
     async def depth(self) -> tuple[int, float]:
         """How many conversations wait or are worked on, and for how many seconds the oldest has been due."""
@@ -242,6 +249,10 @@ class Inbox:
         if not oldest:
             return count, 0.0
         return count, max(0.0, now[0] + now[1] / 1e6 - float(oldest[0][1]))
+
+    def _letter(self, claim: Claim, why: str) -> str:
+        at = self._wall()
+        return self._entries.dead(claim.raw, why=why, event_id=claim.event_id, conversation=claim.conversation, at=at)
 
     async def _fenced(self, script: AsyncScript, doing: str, claim: Claim, *args: str | float) -> int:
         held = await self._call(script, doing, claim.conversation, claim.token, *args)

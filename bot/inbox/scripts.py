@@ -41,6 +41,12 @@ local function tell(k, conversation, id, name, value)
 end
 """
 
+# Every event is counted in the step that takes it into its lane and in the step that takes it off: what the sums do not
+# account for is what the store has lost.
+TALLY = """
+local function tally(k, what, by) redis.call('HINCRBY', k .. 'tally', what, by or 1) end
+"""
+
 # Invariant: a lane is given to one claimer: its score leaves the past in the same step that hands it out, and the
 # token is new, so whatever an earlier holder still does is refused.
 # A lane whose keys are of another type (somebody's hand) is parked for an hour and reported: it must not stop others.
@@ -122,21 +128,26 @@ return 1
 # The answer has no use after that, and does not stay.
 DONE = (
     NOW
+    + TALLY
     + """
 local k, conversation, token, id, raw, dead = KEYS[1], unpack(ARGV, 1, 5)
 local turn_ttl, history_ttl, history_max, history_bytes, dead_ttl, dead_max = unpack(ARGV, 6, 11)
+local change = ARGV[12]
 local turn = k .. 'turn:' .. id
 if redis.call('HGET', k .. 'owner', conversation) ~= token then
   return redis.call('HGET', turn, 'settled') == token and 1 or 0
 end
-local added = 13 + 2 * tonumber(ARGV[12])
+local added = 14 + 2 * tonumber(ARGV[13])
 if #ARGV >= added and redis.call('HEXISTS', turn, 'withdrawn') == 1 then return 2 end
 redis.call('HSET', turn, 'settled', token)
 redis.call('HDEL', turn, 'answer', 'edited')
 redis.call('EXPIRE', turn, turn_ttl)
 local lane, history = k .. 'lane:' .. conversation, k .. 'history:' .. conversation
-redis.call('ZREM', lane, raw)
-for at = 13, added - 1, 2 do
+if redis.call('ZREM', lane, raw) == 1 then
+  tally(k, change == '1' and 'followed' or dead ~= '' and 'failed'
+    or redis.call('HEXISTS', turn, 'withdrawn') == 1 and 'withdrawn' or 'answered')
+end
+for at = 14, added - 1, 2 do
   local old, new = ARGV[at], ARGV[at + 1]
   local place = new ~= '' and redis.call('LPOS', history, old)
   if place then redis.call('LSET', history, place, new) end
@@ -210,3 +221,51 @@ redis.call('SET', k .. 'anew:' .. conversation, 1, 'EX', anew_ttl)
 return redis.call('DEL', k .. 'history:' .. conversation)
 """
 )
+
+# Deletes lanes with all that waits in them; whoever works on one is refused from now on.
+EMPTY = (
+    TALLY
+    + """
+local k = KEYS[1]
+for _, conversation in ipairs(ARGV) do
+  local lane = k .. 'lane:' .. conversation
+  local waiting = redis.pcall('ZCARD', lane)
+  if type(waiting) == 'number' and waiting > 0 then tally(k, 'forgotten', waiting) end
+  redis.call('DEL', lane)
+  redis.call('ZREM', k .. 'ready', conversation)
+  redis.call('HDEL', k .. 'owner', conversation)
+end
+return #ARGV
+"""
+)
+
+# Puts a mention that was given up back into its lane, as accepted now. What its turn knows of messages stays, so that
+# the answer takes the place of the sentence that said there would be none; `wrote` has the next attempt look for it.
+# Invariant: a letter goes back at most once, also where the call comes twice.
+RETRY = (
+    NOW
+    + TALLY
+    + """
+local k, letter, conversation, id, raw, sent_at, turn_ttl = KEYS[1], unpack(ARGV)
+if redis.call('LREM', k .. 'dead', 1, letter) == 0 then return 0 end
+local turn = k .. 'turn:' .. id
+redis.call('HDEL', turn, 'tries', 'again', 'settled', 'answer', 'edited', 'stopped', 'withdrawn', 'forgotten')
+redis.call('HSET', turn, 'accepted', now(), 'wrote', 1)
+redis.call('EXPIRE', turn, turn_ttl)
+tally(k, 'accepted', redis.call('ZADD', k .. 'lane:' .. conversation, sent_at, raw))
+if redis.call('ZADD', k .. 'ready', 'NX', now(), conversation) == 1 then wake(k) end
+return 1
+"""
+)
+
+# What was counted, and how much waits: both of one moment. A lane of another type (somebody's hand) holds nothing.
+# Where nothing was counted yet, an earlier version may have left something waiting: the count begins with that.
+BALANCE = """
+local k, waiting = KEYS[1], 0
+for _, conversation in ipairs(redis.call('ZRANGE', k .. 'ready', 0, -1)) do
+  local card = redis.pcall('ZCARD', k .. 'lane:' .. conversation)
+  if type(card) == 'number' then waiting = waiting + card end
+end
+if redis.call('EXISTS', k .. 'tally') == 0 then redis.call('HSET', k .. 'tally', 'accepted', waiting) end
+return {waiting, redis.call('HGETALL', k .. 'tally')}
+"""

@@ -134,6 +134,10 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds after which an unanswered mention is given up with a notice. Default 600.",
     )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None,
+        description="URL of an OpenTelemetry collector (OTLP over HTTP) that traces go to. Default none: no traces.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info",
         description="Least level that is logged. Default info: one line per state change, no message text.",

@@ -22,7 +22,7 @@ def main() -> int:
     plan = Plan(seconds=asked.seconds, mentions=asked.mentions, seed=asked.seed)
     outcome = asyncio.run(run(plan, folder=folder))
     print(report(plan, outcome))
-    passed = outcome.verdict.passed and outcome.facts["settled"]
+    passed = outcome.verdict.passed and outcome.facts["settled"] and not outcome.facts["unaccounted"]
     if passed:
         shutil.rmtree(folder)
     print("PASSED" if passed else f"FAILED: the processes' logs are in {folder}")

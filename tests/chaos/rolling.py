@@ -71,12 +71,15 @@ async def roll(plan: Plan, *, redis_url: str, folder: Path) -> Outcome:
         rolled = 0
         while rolled < plan.rolls or not asking.done():
             if asking.done():
+                asking.result()  # raises what it raised
                 asking = asyncio.create_task(_ask(outside, plan, channels, asked))
             fleet.append(await _start(stack, env, folder))
             await fleet.pop(0).stop(plan.number)
             rolled += 1
         asking.cancel()
         await asyncio.wait([asking])
+        if not asking.cancelled():
+            asking.result()
         await until(lambda: not set(asked) - _answers(outside).keys(), within_s=ANSWERED_WITHIN_S)
         return _outcome(plan, outside, [before, *asked], rolled)
 
@@ -128,7 +131,7 @@ async def _main(plan: Plan) -> Outcome:
 def main() -> int:
     """Run once, print what came of it, and give the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.rolling", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=Plan.seconds, help="how long people ask (default: 60)")
+    parser.add_argument("--seconds", type=float, default=Plan().seconds, help="how long people ask (default: 60)")
     parser.add_argument("--kill", action="store_true", help="with SIGKILL")
     parser.add_argument("--refuse", action="store_true", help="Discord refuses every RESUME")
     asked = parser.parse_args()

@@ -14,6 +14,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bot import store
+from bot.inbox.tally import Tally
 from tests.chaos.fleet import Process, processes, valkey
 from tests.chaos.people import People, conversations, model
 from tests.chaos.verdict import Asked, Shown, Verdict, judge
@@ -210,6 +211,7 @@ async def _facts(world: _World, *, took_s: float, settled: bool) -> dict[str, An
     redis = world.redis
     return {
         "settled": settled,
+        "unaccounted": (await Tally(redis)()).unaccounted,
         "seconds": round(took_s, 1),
         "worker kills": sum(one.kills for one in world.workers),
         "gateway kills": world.gateway.kills,

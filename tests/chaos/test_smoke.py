@@ -15,6 +15,7 @@ async def test_a_small_run_loses_nothing_doubles_nothing_and_keeps_the_order(tmp
     )
     outcome = await run(plan, folder=tmp_path)
     assert outcome.facts["settled"], report(plan, outcome)
+    assert outcome.facts["unaccounted"] == 0, report(plan, outcome)
     assert outcome.verdict.passed, report(plan, outcome)
     assert outcome.facts["worker kills"] >= 2
     assert outcome.facts["gateway kills"] == 1

@@ -38,7 +38,7 @@ class Stage:
         self.asked: list[object] = []
         self.config: Config | None = None
 
-    async def run(self, config: Config, *, role: Role) -> int:
+    async def run(self, config: Config, *, role: Role, load: Callable[[], Config]) -> int:
         return self._answer(config, role)
 
     async def chat(self, config: Config, *, offline: bool) -> int:

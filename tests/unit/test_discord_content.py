@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.discord.payloads.content import EMBEDS_MAX
@@ -135,6 +135,7 @@ def test_a_long_name_ends_at_a_word() -> None:
 
 
 @given(st.text(max_size=400), st.text(max_size=200))
+@example("0\r.", "")
 def test_any_question_gives_a_name_that_discord_takes(question: str, author: str) -> None:
     name = title(question, author=author)
     assert 1 <= utf16_length(name) <= TITLE_MAX

@@ -14,15 +14,13 @@ from adapters.discord.api.second import Second
 from bot.errors import Busy, RateLimited
 from tests.virtual_time import run
 
-MESSAGES = "/channels/{channel_id}/messages"
-
 
 def test_the_needed_calls_of_a_bucket_go_first_and_the_spare_ones_not_at_all() -> None:
     async def test() -> None:
         lines, done = Lines(Second()), list[str]()
 
         async def call(name: str, need: Need, bucket: str = "b") -> None:
-            async with lines.turn(MESSAGES, bucket, need):
+            async with lines.turn(bucket, need):
                 await asyncio.sleep(1.0)
                 done.append(name)
 
@@ -39,24 +37,15 @@ def test_the_needed_calls_of_a_bucket_go_first_and_the_spare_ones_not_at_all() -
     run(test())
 
 
-def test_interactions_stand_in_no_line() -> None:
-    async def test() -> None:
-        lines = Lines(Second())
-        async with lines.turn("/webhooks/{a}/{b}", "b", "usual"), lines.turn("/webhooks/{a}/{b}", "b", "spare"):
-            pass
-
-    run(test())
-
-
 def test_a_turn_that_does_not_come_is_a_rate_limit_and_costs_nobody_theirs() -> None:
     async def test() -> None:
         lines = Lines(Second(), wait_max_s=2.0)
 
         async def wait() -> None:
-            async with lines.turn(MESSAGES, "b", "usual"):
+            async with lines.turn("b", "usual"):
                 pass
 
-        async with lines.turn(MESSAGES, "b", "usual"):
+        async with lines.turn("b", "usual"):
             cancelled = asyncio.create_task(wait())
             await asyncio.sleep(0.1)
             cancelled.cancel()
@@ -72,10 +61,10 @@ def test_a_turn_that_comes_as_its_waiter_is_cancelled_is_the_next_ones() -> None
         lines, got = Lines(Second()), list[str]()
 
         async def wait(name: str) -> None:
-            async with lines.turn(MESSAGES, "b", "usual"):
+            async with lines.turn("b", "usual"):
                 got.append(name)
 
-        async with lines.turn(MESSAGES, "b", "usual"):
+        async with lines.turn("b", "usual"):
             tasks = [asyncio.create_task(wait(name)) for name in ("one", "two")]
             await asyncio.sleep(0.1)
         tasks[0].cancel()  # its turn has just been given to it

@@ -157,8 +157,8 @@ def test_the_readme_names_every_metric_and_no_other() -> None:
     families = Metrics().registry.collect()
     names = {f"{one.name}_total" if one.type == "counter" else one.name for one in families}
     listed = README.partition("<!-- metrics -->")[2].partition("\n\n")[0]
-    assert sorted(re.findall(r"`(bot_\w+)`", listed)) == sorted(names)
-    assert set(re.findall(r"`(bot_\w+)`", README)) == names
+    assert sorted(re.findall(r"`((?:bot|gen_ai_client)_\w+)`", listed)) == sorted(names)
+    assert set(re.findall(r"`((?:bot|gen_ai_client)_\w+)`", README)) == names
 
 
 def test_the_page_on_slack_names_every_command_and_no_other() -> None:

@@ -377,8 +377,12 @@ async def test_a_mention_that_no_process_can_write_for_is_filed_in_the_end(bench
 async def test_usage_corrects_the_estimate_and_is_counted(bench: Bench) -> None:
     bench.server.answers = [Text("Hi.", usage={"prompt_tokens": 70, "completion_tokens": 3})]
     await bench.ask(mention(1))
-    value = bench.metrics.registry.get_sample_value("bot_tokens_total", {"type": "prompt"})
-    assert value == 70
+    asked = {"gen_ai_provider_name": "fake", "gen_ai_request_model": "m"}
+    value = bench.metrics.registry.get_sample_value
+    assert value("gen_ai_client_token_usage_sum", {**asked, "gen_ai_token_type": "input"}) == 70
+    assert value("gen_ai_client_token_usage_sum", {**asked, "gen_ai_token_type": "output"}) == 3
+    assert value("gen_ai_client_operation_duration_seconds_count", {**asked, "error_type": ""}) == 1
+    assert value("gen_ai_client_operation_time_to_first_chunk_seconds_count", asked) == 1
 
 
 async def test_a_lost_lease_stops_the_writing(bench: Bench, redis: Redis) -> None:

@@ -441,5 +441,7 @@ class TestEntriesOfBefore:
 
     async def test_given_up_are_sealed_where_they_were_not(self) -> None:
         entries = Entries(Seal([KEY]))
-        letter = entries.dead(dump(mention(1, text="canary")), why="crashed", event_id="e", conversation="fake:W:C:t1")
+        letter = entries.dead(
+            dump(mention(1, text="canary")), why="crashed", event_id="e", conversation="fake:W:C:t1", at=1.0
+        )
         assert "canary" not in letter

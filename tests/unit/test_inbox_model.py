@@ -17,6 +17,7 @@ from bot.events import Author, Change, Mention, Message
 from bot.inbox import history
 from bot.inbox.claim import Claim
 from bot.inbox.inbox import Inbox, LeaseLost
+from bot.inbox.tally import Tally
 from bot.sealing import Seal
 from tests.mentions import mention, stop
 
@@ -84,6 +85,7 @@ class InboxMachine(RuleBasedStateMachine):
         self.connection = store.connect(self.url, data_dir=Path("unused"))
         self.redis = self.wait_for(_enter(self.connection))
         self.wait_for(_flush(self.redis))
+        self.tally = Tally(self.redis)
         self.inbox = Inbox(self.redis, history_ttl_s=3600, seal=Seal([bytes(range(32))] if sealed else []))
 
     @rule(lane=st.sampled_from(LANES), number=st.integers(1, 4))
@@ -280,6 +282,16 @@ class InboxMachine(RuleBasedStateMachine):
         if hasattr(self, "redis"):
             count, _ = self.wait_for(self.inbox.depth())
             assert count == sum(1 for lane in self.lanes.values() if lane.waiting)
+
+    @invariant()
+    def all_that_was_taken_has_ended_or_waits(self) -> None:
+        if hasattr(self, "redis"):
+            balance = self.wait_for(self.tally())
+            answered = sum(len(lane.answered) for lane in self.lanes.values())
+            assert balance.unaccounted == 0
+            assert balance.accepted == len(self.seen)
+            assert balance.waiting == sum(len(lane.waiting) for lane in self.lanes.values())
+            assert balance.answered + balance.withdrawn == answered + len(self.removed)
 
     def teardown(self) -> None:
         if hasattr(self, "redis"):

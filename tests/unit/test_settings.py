@@ -55,6 +55,7 @@ def test_defaults_are_those_of_the_contract():
         "worker_slots": 200,
         "drain_seconds": 25,
         "mention_deadline_seconds": 600,
+        "otel_exporter_otlp_endpoint": None,
         "log_level": "info",
         "log_format": None,
     }

@@ -99,7 +99,7 @@ def test_the_manifest_of_either_transport_is_printed() -> None:
 async def test_run_without_any_platform_says_what_to_set(tmp_path: Path) -> None:
     config = settings.load(app.ADAPTER_SETTINGS, env_file=tmp_path / "none", environ={"DATA_DIR": str(tmp_path)})
     with pytest.raises(ConfigError, match="SLACK_BOT_TOKEN"):
-        await app.run(config)
+        await app.run(config, load=lambda: config)
 
 
 @pytest.mark.parametrize("role", ["gateway", "worker"])
@@ -107,8 +107,9 @@ async def test_a_part_of_the_bot_needs_the_redis_that_it_shares_with_the_others(
     tmp_path: Path, role: Literal["gateway", "worker"]
 ) -> None:
     async with services() as outside:
+        config = configured(outside, tmp_path)
         with pytest.raises(ConfigError, match="REDIS_URL"):
-            await app.run(configured(outside, tmp_path), role=role)
+            await app.run(config, role=role, load=lambda: config)
 
 
 @asynccontextmanager

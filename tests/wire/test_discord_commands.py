@@ -192,8 +192,8 @@ async def test_a_command_that_comes_twice_is_responded_to_once_and_logs_a_line(
         assert caplog.messages.count("interaction_elsewhere") == 1
 
 
-@pytest.mark.parametrize("fault", ["reset", "reset_after", "cut_after", 503, "503_after", 502])
-async def test_a_first_response_whose_outcome_is_unclear_is_given_again(redis: Redis, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", ["reset", "reset_after", "cut_after", 503, "503_after", 502, 429])
+async def test_a_first_response_that_may_not_have_gone_through_is_given_again(redis: Redis, fault: Fault) -> None:
     async with FakeDiscord() as discord, joined(discord, redis):
         discord.fail(fault, path="/callback")
         asked = discord.command(discord.ann, "help", discord.channel)

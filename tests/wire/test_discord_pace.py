@@ -39,7 +39,7 @@ async def test_a_crowd_gets_whole_answers_without_one_invalid_request(valkey_url
         texts = [one["content"] for channel in channels for one in discord.answers(channel)]
         assert texts == ["".join(words).strip()] * CROWD
         assert discord.refused == []
-        assert ["Stop"] in [buttons(body) for body in bodies(discord, "edit")]  # it was seen growing
+        assert ["Stop"] in [buttons(body) for body in bodies(discord, "post")]  # it was seen growing
 
 
 async def test_a_model_is_read_to_its_end_while_an_edit_hangs(fake: FakeDiscord) -> None:

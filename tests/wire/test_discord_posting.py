@@ -274,6 +274,22 @@ async def test_a_rate_limit_after_an_unclear_try_leaves_the_outcome_unclear(
     assert shown(fake) == ["x"]
 
 
+async def test_a_rate_limit_after_an_error_that_the_library_has_tried_again_leaves_the_outcome_unclear(
+    fake: FakeDiscord, platform: DiscordPlatform
+) -> None:
+    mention = asked(fake, age_s=600)
+    fake.retry_after_s = 60.0
+    fake.fail("500_after")
+    fake.fail(429)
+    with pytest.raises(Ambiguous) as caught:
+        await platform.post(mention, "once", key="k", first=True)
+    assert caught.value.retry_after_s == 60.0
+    assert len(fake.entries("limited")) == 1
+    fake.forget_nonces()  # as after that minute, and another
+    await platform.post(mention, "once", key="k", first=True, recover=True)
+    assert shown(fake) == ["once"]
+
+
 async def test_a_ban_by_the_edge_is_a_rate_limit_with_its_wait(fake: FakeDiscord, platform: DiscordPlatform) -> None:
     fake.via = False
     fake.fail(429)

@@ -95,6 +95,18 @@ async def test_a_token_that_discord_no_longer_takes_makes_way_for_a_direct_messa
         assert [one["content"] for one in discord.answers(discord.dm_channel(discord.ann))] == ["late"]
 
 
+async def test_a_direct_message_waits_where_too_many_were_opened_lately(redis: Redis) -> None:
+    clock = Clock()
+    async with FakeDiscord() as discord, joined(discord, redis, now=clock) as bot:
+        mention = await asked(discord, bot)
+        clock.ahead_s, discord.opens_too_fast = 850.0, True
+        with pytest.raises(RateLimited):
+            await post(bot, mention, "late", 0)
+        discord.opens_too_fast = False
+        await post(bot, mention, "late", 0)
+        assert [one["content"] for one in discord.answers(discord.dm_channel(discord.ann))] == ["late"]
+
+
 async def test_who_takes_no_direct_messages_is_given_up(redis: Redis) -> None:
     clock = Clock()
     async with FakeDiscord() as discord, joined(discord, redis, now=clock) as bot:
@@ -176,6 +188,16 @@ async def test_a_limit_is_told_to_the_core_and_not_slept_through(redis: Redis) -
             await post(bot, mention, "one", 0)
         assert limited.value.retry_after_s == 7.0
         assert bot.platform.refused_calls[429] == 1
+
+
+async def test_a_ban_by_the_edge_is_waited_out_for_as_long_as_it_says(redis: Redis) -> None:
+    async with FakeDiscord() as discord, joined(discord, redis) as bot:
+        mention = await asked(discord, bot)
+        discord.via = False
+        discord.fail(429, method="PATCH", path="/webhooks")
+        with pytest.raises(RateLimited) as limited:
+            await post(bot, mention, "one", 0)
+        assert limited.value.retry_after_s == 7.0
 
 
 async def test_a_text_that_discord_refuses_is_refused_and_sent_nowhere_else(redis: Redis) -> None:

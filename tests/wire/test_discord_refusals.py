@@ -1,16 +1,18 @@
 """What Discord refuses: each ends in one whole answer or one honest line, and is not asked for again and again."""
 
+import asyncio
 import json
 
 import pytest
 from redis.asyncio import Redis
 
 from adapters.discord.adapter import DiscordPlatform
-from adapters.discord.api.refusals import UNAUTHORIZED
+from adapters.discord.api.refusals import TOKEN_AGAIN_S, UNAUTHORIZED, Refusals
+from adapters.discord.api.rest import Rest
 from bot.errors import Busy, Forbidden, Gone, Rejected, Unreachable
 from tests.discord_asking import asked, buttons, shown
 from tests.fakes.completions import Text
-from tests.fakes.discord import FakeDiscord
+from tests.fakes.discord import FakeDiscord, Fault
 from tests.fakes.discord_bot import Heard, hearing
 from tests.fakes.services import FakeServices
 from tests.running import always, running, services
@@ -43,6 +45,21 @@ async def test_a_channel_without_permission_costs_one_call(
     assert shown(fake, elsewhere.place.channel) == ["here"]
 
 
+@pytest.mark.parametrize("reset", [False, True])
+async def test_calls_that_waited_in_line_are_not_made_once_the_first_was_refused(
+    fake: FakeDiscord, platform: DiscordPlatform, reset: bool
+) -> None:
+    mentions = [asked(fake) for _ in range(10)]
+    if reset:
+        fake.token = "another token"
+    else:
+        fake.forbidden.add(fake.channel)
+    posts = [platform.post(one, "x", key=one.event_id, first=True) for one in mentions]
+    refused = await asyncio.gather(*posts, return_exceptions=True)
+    assert {type(error) for error in refused} == {Unreachable if reset else Forbidden}
+    assert len(fake.refused) == 1
+
+
 async def test_other_refusals_of_a_place_are_not_remembered(fake: FakeDiscord, platform: DiscordPlatform) -> None:
     mention = asked(fake, channel=fake.dm_channel(fake.ann))
     fake.closed_dms.add(mention.place.channel)  # 50007
@@ -68,6 +85,22 @@ async def test_a_token_that_was_reset_stops_the_adapter_and_readiness_says_so(
         assert not platform.connected
     assert told(caplog, "discord_token_refused") == 1
     assert "another.fake.token" not in caplog.text
+
+
+async def test_a_token_is_good_again_with_the_first_call_that_discord_answers_whatever_it_says(
+    fake: FakeDiscord, platform: DiscordPlatform
+) -> None:
+    clock = [0.0]
+    client = platform._client  # pyright: ignore[reportPrivateUsage] -- a clock of its own
+    rest = Rest(client, refusals=Refusals(lambda: clock[0]))
+    token, fake.token = fake.token, "another token"
+    with pytest.raises(Unreachable):
+        await rest.get("/users/@me")
+    fake.token, clock[0] = token, TOKEN_AGAIN_S
+    with pytest.raises(Gone):
+        await rest.get("/channels/{channel_id}", channel_id="1")
+    assert not rest.token_refused
+    await rest.get("/users/@me")
 
 
 async def test_a_worker_whose_token_was_reset_is_not_ready_and_says_what_to_do(
@@ -165,6 +198,21 @@ async def test_a_locked_thread_is_named_once_in_its_parent_channel(
     assert fake.entries("post")[-1]["pings"] == []
 
 
+@pytest.mark.parametrize("fault", ["reset_after", 503])
+async def test_that_a_thread_is_locked_is_said_although_discord_falters(
+    fake: FakeDiscord, platform: DiscordPlatform, redis: Redis, fault: Fault
+) -> None:
+    platform.use(FakeServices(redis))
+    thread = fake.create_thread(fake.channel, fake.ann)
+    mention = asked(fake, thread=thread)
+    fake.locked.add(thread)
+    fake.fail(fault, path=f"/channels/{fake.channel}/messages", times=2)
+    fake.fail(503, method="GET", path=f"/channels/{thread}")
+    with pytest.raises(Forbidden):
+        await platform.post(mention, "x", key="k:0", first=True)
+    assert shown(fake) == [f"I cannot write in the locked thread <#{thread}>."]
+
+
 async def test_a_locked_thread_whose_parent_is_closed_as_well_is_only_forbidden(
     fake: FakeDiscord, platform: DiscordPlatform
 ) -> None:
@@ -257,3 +305,20 @@ async def test_an_answer_streams_with_stop_and_ends_with_regenerate_and_thumbs(v
         states = [buttons(entry["body"]) for entry in discord.entries("post", "edit")]
         assert states == [["Stop"]] * (len(states) - 1) + [["Regenerate", "👍", "👎"]]
         assert discord.refused == []
+
+
+async def test_a_half_answer_does_not_stand_as_a_whole_one_where_the_bot_may_write_no_more(
+    valkey_url: str, redis: Redis
+) -> None:
+    """Without Send Messages its own messages can still be edited."""
+    words = tuple(f"word{number} " for number in range(600))
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"]) as bot:
+        discord = outside.discord
+        outside.completions.default = always(Text(deltas=words, tokens_per_s=300))
+        discord.mention(discord.channel, discord.ann, "tell me")
+        await until(lambda: discord.answers(discord.channel))
+        discord.muted.add(discord.channel)
+        await until(lambda: bot.failed == 1, within_s=40)
+        (line,) = discord.answers(discord.channel)
+        assert line["content"].startswith("Sorry, ")
+        assert buttons(line) == ["Regenerate", "👍", "👎"]

@@ -170,7 +170,7 @@ async def test_a_second_signal_does_not_cut_the_drain_short(
             await _ready(bot, outside)
             outside.completions.may_end.clear()
             await _ask(outside)
-            await until(lambda: _streaming(outside))
+            await until(lambda: _streaming(outside), within_s=START_WITHIN_S)
             bot.process.send_signal(signal.SIGTERM)
             await until(lambda: bot.events("draining"))
             stopping = asyncio.create_task(bot.stop(number))

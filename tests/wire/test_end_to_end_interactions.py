@@ -88,6 +88,7 @@ async def test_an_answer_is_stopped_by_its_button_and_keeps_what_was_said(
             pressed = discord.press(ann, channel, answer, f"rb:stop:{ann['id']}:{asked}")
             await until(lambda: bot.answered == 1 + chained)
             assert model.open_now == 0
+            await until(lambda: discord.response(pressed))
             assert discord.response(pressed) == {"type": 6}
             assert discord.answers(channel)[-1]["content"].endswith(STOPPED.strip())
             assert_only_the_asker_can_be_pinged(outside)

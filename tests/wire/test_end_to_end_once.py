@@ -120,6 +120,9 @@ async def test_what_was_accepted_is_what_was_answered_and_what_failed(valkey_url
         settled = _total(text, "bot_mentions_answered_total") + _total(text, "bot_mentions_failed_total")
         assert settled == 80
         assert _total(text, "bot_queue_depth") == 0
+        states = {state: _total(text, f'bot_inbox_events{{state="{state}"}}') for state in ("answered", "failed")}
+        assert (states["answered"] + states["failed"], states["failed"]) == (80, bot.failed)
+        assert _total(text, "bot_inbox_unaccounted") == 0
 
 
 async def test_probes_tell_the_truth(valkey_url: str, redis: Redis) -> None:

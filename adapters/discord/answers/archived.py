@@ -5,12 +5,15 @@ archived thread back by itself, an edit is refused (50083) until somebody unarch
 write there. A locked one (160005) opens to those who may manage threads only.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
 
+from adapters.discord.answers.insisting import insist
 from adapters.discord.answers.nonces import nonce
+from adapters.discord.answers.places import MESSAGES
 from adapters.discord.api.rest import Rest, code_of
 from bot.errors import Forbidden, PlatformError, Rejected, StoreError
 from bot.events import Mention
@@ -30,9 +33,16 @@ _SAID_FOR_S: Final = 86_400.0  # chosen: who locks a thread knows it; one line a
 class Archived:
     """Writes in threads, which may have to be opened first."""
 
-    def __init__(self, rest: Rest, *, services: Callable[[], Services | None]) -> None:
+    def __init__(
+        self,
+        rest: Rest,
+        *,
+        services: Callable[[], Services | None],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._rest = rest
         self._services = services
+        self._pause = pause
 
     async def write(self, mention: Mention, call: Callable[[], Awaitable[T]]) -> T:
         """What the call gives, tried once more where its thread was archived.
@@ -69,17 +79,21 @@ class Archived:
         """One line in the parent channel, as far as that is possible."""
         if not await self._is_news(mention, thread):
             return
-        with suppress(PlatformError):
+        line: dict[str, Any] = {
+            "content": f"I cannot write in the locked thread <#{thread}>.",
+            "allowed_mentions": {"parse": []},
+            "nonce": nonce(f"{thread}/locked"),
+            "enforce_nonce": True,
+        }
+
+        async def say() -> None:
             channel = cast(dict[str, Any], await self._rest.get(CHANNEL, channel_id=thread))
-            line: dict[str, Any] = {
-                "content": f"I cannot write in the locked thread <#{thread}>.",
-                "allowed_mentions": {"parse": []},
-                "nonce": nonce(f"{thread}/locked"),
-                "enforce_nonce": True,
-            }
             if parent := str(channel.get("parent_id") or ""):
-                await self._rest.create("/channels/{channel_id}/messages", line, need="needed", channel_id=parent)
+                await self._rest.create(MESSAGES, line, need="needed", channel_id=parent)
                 log.info("locked_thread", extra={"event_id": mention.event_id})
+
+        with suppress(PlatformError):
+            await insist(say, pause=self._pause)
 
     async def _is_news(self, mention: Mention, thread: str) -> bool:
         services = self._services()

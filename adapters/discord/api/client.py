@@ -7,7 +7,6 @@ Written against discord.py 2.7.1, which is pinned: it uses a few of its protecte
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
@@ -60,9 +59,6 @@ class _Parsers(dict[str, Callable[[Payload], None]]):
     def __missing__(self, event: str) -> Callable[[Payload], None]:
         found = self[event] = partial(self._dispatch, event)
         return found
-
-
-_OUTSIDE = re.compile("/(?:interactions|webhooks)/")
 
 
 def _nobody(_status: int, _scope: str) -> None: ...
@@ -172,13 +168,12 @@ class Client(discord.Client):
     def _watch(self) -> aiohttp.TraceConfig:
         """Stands around each request, also those that discord.py repeats by itself.
 
-        It waits for room in the second (not for interactions, which Discord does not count there), and gives status
-        and scope of each answer to `on_answer`.
+        It waits for room in the second, and gives status and scope of each answer to `on_answer`.
         """
         trace = aiohttp.TraceConfig()
 
         async def begins(_: object, context: Any, start: aiohttp.TraceRequestStartParams) -> None:
-            context.counts = start.url.scheme in ("http", "https") and not _OUTSIDE.search(start.url.path)
+            context.counts = start.url.scheme in ("http", "https")  # a gateway's socket does not
             if context.counts:
                 await self.second.enter()
 
@@ -189,6 +184,8 @@ class Client(discord.Client):
 
         async def answered(_: object, context: Any, end: aiohttp.TraceRequestEndParams) -> None:
             left(context)
+            if context.trace_request_ctx is not None:  # None for what discord.py calls by itself
+                context.trace_request_ctx.append(end.response.status)
             headers = end.response.headers
             self.on_answer(end.response.status, headers.get("X-RateLimit-Scope", ""))
             if end.response.status == 429 and "X-RateLimit-Global" in headers:
@@ -210,9 +207,14 @@ class Client(discord.Client):
             delay_s = float(told) if told.isdecimal() else RATE_LIMIT_WAIT_MAX_S
             asyncio.get_running_loop().call_later(min(delay_s, RATE_LIMIT_WAIT_MAX_S), gate.set)
 
-    async def request(self, method: str, path: str, ids: Mapping[str, str], options: Mapping[str, Any]) -> Any:
-        """One REST call through discord.py's rate limiter; `ids` fill the path and name the bucket."""
-        return await self.http.request(Route(method, path, **ids), **options)
+    async def request(
+        self, method: str, path: str, ids: Mapping[str, str], options: Mapping[str, Any], *, statuses: list[int]
+    ) -> Any:
+        """One REST call through discord.py's rate limiter; `ids` fill the path and name the bucket.
+
+        `statuses` takes that of each answer, also of those after which discord.py tries again.
+        """
+        return await self.http.request(Route(method, path, **ids), trace_request_ctx=statuses, **options)
 
 
 def _nothing(*_: object) -> None: ...

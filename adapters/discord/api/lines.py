@@ -2,7 +2,7 @@
 
 discord.py counts a bucket's tokens right while one call is under way, and too many as a window turns while there are
 several (measured: 6 to 15 of 115 calls were answered with 429; each counts towards the ban of the address). Nothing is
-lost by it: a bucket is refilled with one call a second, and a call takes 0.1 to 0.3 s. Interactions stand in no line.
+lost by it: a bucket is refilled with one call a second, and a call takes 0.1 to 0.3 s.
 """
 
 import asyncio
@@ -25,7 +25,6 @@ WAIT_MAX_S: Final = 40.0
 """Longest wait in a line. Chosen: 40 texts end in one channel within it; whoever waits longer comes again."""
 
 _SPARE_AFTER_S: Final = 1.0  # chosen: what is spare looks again after a second
-_ROUTE_OF_ITS_OWN: Final = ("/interactions/", "/webhooks/")
 
 
 @dataclass(slots=True)
@@ -50,11 +49,8 @@ class Lines:
         self._lines: dict[Hashable, _Line] = {}
 
     @asynccontextmanager
-    async def turn(self, path: str, bucket: Hashable, need: Need) -> AsyncGenerator[None]:
+    async def turn(self, bucket: Hashable, need: Need) -> AsyncGenerator[None]:
         """Call while inside. Raises RateLimited where the turn did not come, Busy where a spare call would wait."""
-        if path.startswith(_ROUTE_OF_ITS_OWN):
-            yield
-            return
         await self._enter(bucket, need)
         try:
             yield

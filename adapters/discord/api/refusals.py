@@ -111,7 +111,7 @@ class Refusals:
             log.error("discord_invalid_requests", extra={"within_10_min": self.invalid, "banned_at": INVALID_MAX})
 
     def granted(self, bucket: Hashable) -> None:
-        """A call went through."""
+        """A call went through, as far as token and permission are concerned."""
         self._token_refused_at = None
         self._closed.pop(bucket, None)
 

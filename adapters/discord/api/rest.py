@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from json import dumps
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import discord
@@ -39,6 +39,10 @@ AUTOMOD = frozenset({200000, 200001})
 
 NO_PERMISSION = frozenset({50001, 50013})
 """Missing access, missing permissions: the same call would be refused again."""
+
+
+OPENED_TOO_FAST = 40003
+"""Too many direct channels were opened lately (JSON Error Codes; the status is 400 and no wait is named)."""
 
 
 class Moderated(Rejected):
@@ -87,7 +91,7 @@ class Rest:
 
     async def create(self, path: str, json: dict[str, Any], *, need: Need = "usual", **ids: str) -> Any:
         """Make something new. Raises PlatformError; Ambiguous where it may exist now."""
-        return await self._call("POST", path, ids, {"json": json}, need=need, unclear=Ambiguous)
+        return _made(await self._call("POST", path, ids, {"json": json}, need=need, unclear=Ambiguous))
 
     async def upload(self, path: str, json: dict[str, Any], file: Attachment, **ids: str) -> Any:
         """Make something new that carries a file. Raises PlatformError; Ambiguous where it may exist now."""
@@ -98,7 +102,7 @@ class Rest:
         ]
         options = {"form": form, "files": [up]}
         try:
-            return await self._call("POST", path, ids, options, need="needed", unclear=Ambiguous)
+            return _made(await self._call("POST", path, ids, options, need="needed", unclear=Ambiguous))
         finally:
             up.close()
 
@@ -114,11 +118,11 @@ class Rest:
 
     async def remove(self, path: str, **ids: str) -> None:
         """Delete what is at `path`. Raises PlatformError; Gone where it is not there."""
-        await self._call("DELETE", path, ids, {}, need="needed")
+        await self._call("DELETE", path, ids, {}, need="needed", silent=True)
 
     async def signal(self, path: str, *, need: Need = "usual", **ids: str) -> None:
         """A POST that leaves nothing behind. Raises PlatformError."""
-        await self._call("POST", path, ids, {}, need=need)
+        await self._call("POST", path, ids, {}, need=need, silent=True)
 
     async def _call(
         self,
@@ -130,33 +134,51 @@ class Rest:
         need: Need,
         within_s: float | None = None,
         unclear: type[PlatformError] = Unreachable,
+        silent: bool = False,
     ) -> Any:
+        """`silent` says that Discord answers with nothing; else it does so with JSON."""
         place = ids.get("channel_id") or ids.get("guild_id") or ""
         bucket, kind = (method, path, place), (method, path, place, "form" in options)
-        self._refusals.check(kind, need, in_channel="channel_id" in ids)
-        async with self._lines.turn(path, bucket, need):
+        async with self._lines.turn(bucket, need):
+            # Not before: whoever went first may just have been refused.
+            self._refusals.check(kind, need, in_channel="channel_id" in ids)
+            statuses: list[int] = []
             try:
                 async with asyncio.timeout(within_s or self._call_max_s):
-                    answer = await self._client.request(method, path, ids, options)
+                    answer = await self._client.request(method, path, ids, options, statuses=statuses)
             except Exception as error:  # the adapter's edge: whatever the SDK raises becomes ours
-                self._remember(error, path, kind)
-                raise ours(error, method=method, unclear=unclear) from error
-        if _by_token(path):
-            self._refusals.granted(kind)
+                self._remember(error, kind)
+                failure = ours(error, method=method, unclear=unclear)
+                doubtful = unclear is Ambiguous and any(status >= 500 for status in statuses)
+                raise (_unclear(failure) if doubtful else failure) from error
+        if isinstance(answer, str) and (answer or not silent):  # what discord.py makes of all that is no JSON
+            raise unclear(f"{method}: what answered was not Discord")
+        self._refusals.granted(kind)
         return answer
 
-    def _remember(self, error: Exception, path: str, kind: Hashable) -> None:
-        if not isinstance(error, discord.HTTPException) or not _by_token(path):
+    def _remember(self, error: Exception, kind: Hashable) -> None:
+        if not isinstance(error, discord.HTTPException) or _is_a_page(error):
             return
         if error.status == 401:
             self._refusals.token_was_refused()
         elif error.status == 403 and error.code in NO_PERMISSION:
             self._refusals.forbidden(kind)
+        elif error.status in (400, 404):  # it looked at what was asked for
+            self._refusals.granted(kind)
 
 
-def _by_token(path: str) -> bool:
-    """Whether a call is allowed by the bot's token, not by one in its address."""
-    return not path.startswith(("/interactions/", "/webhooks/"))
+def _unclear(failure: PlatformError) -> PlatformError:
+    """The failure of a POST that discord.py has repeated by itself after a 5xx: that one may have been done."""
+    if not isinstance(failure, RateLimited | Unreachable):
+        return failure
+    asked_s = failure.retry_after_s if isinstance(failure, RateLimited) else 0.0
+    return Ambiguous(f"{failure}, after a try that may have been done", retry_after_s=asked_s)
+
+
+def _made(answer: Any) -> Any:
+    if isinstance(answer, dict) and "id" in answer:
+        return cast(dict[str, Any], answer)
+    raise Ambiguous("POST: the answer names nothing that was made")
 
 
 def code_of(error: PlatformError) -> int | None:
@@ -186,12 +208,12 @@ def ours(error: Exception, *, method: str, unclear: type[PlatformError] = Unreac
 
 def _refused(error: discord.HTTPException, *, method: str, unclear: type[PlatformError]) -> PlatformError:
     text = f"{method}: Discord answered {error.status}, code {error.code}"
-    if error.status == 429:
+    if error.status == 429 or error.code == OPENED_TOO_FAST:
         return RateLimited(text, retry_after_s=_retry_after_s(error))
     if error.code in AUTOMOD:
         return Moderated(text)
-    if error.status == 401:
-        return Unreachable(text)  # the mention can wait for a good token
+    if error.status == 401 or _is_a_page(error):
+        return Unreachable(text)  # the mention can wait for a good token, or the way to Discord
     if error.status == 403:
         return Forbidden(text)
     if error.status == 404:
@@ -199,8 +221,13 @@ def _refused(error: discord.HTTPException, *, method: str, unclear: type[Platfor
     return unclear(text) if error.status >= 500 else Rejected(text)
 
 
+def _is_a_page(error: discord.HTTPException) -> bool:
+    """Whether somebody on the way to Discord refuses: that says nothing about the token, the place or the message."""
+    return error.status in (401, 403, 404) and error.response.headers.get("Content-Type") != "application/json"
+
+
 def _retry_after_s(error: discord.HTTPException) -> float:
-    """A 429 without `Via` comes from Cloudflare, often without a number: a minute, not to be banned for longer."""
+    """A minute where no number is told, as often by Cloudflare: not to be banned for longer."""
     try:
         return float(error.response.headers["Retry-After"])
     except (KeyError, ValueError):

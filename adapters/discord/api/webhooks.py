@@ -109,6 +109,8 @@ class Webhooks:
             except (Ambiguous, Unreachable) as error:
                 unclear = unclear or isinstance(error, Ambiguous)
                 await asyncio.sleep(CALLBACK_PAUSE_S)
+            except RateLimited as error:
+                await asyncio.sleep(error.retry_after_s)
             except (Unknown, Refused) as error:
                 # Whoever has responded may well have been oneself, without an answer to that.
                 return "given" if unclear and error.code == ALREADY_ACKNOWLEDGED else _too_late(error)
@@ -118,12 +120,12 @@ class Webhooks:
     async def edit(self, to: Ref, body: Json) -> str:
         """Make the original response read so, and give its id; repeating it does no harm. Raises PlatformError."""
         path = f"/webhooks/{to.application}/{to.token}/messages/@original"
-        return _id(await self._call("PATCH", path, body, unclear=Unreachable))
+        return _id(await self._call("PATCH", path, body, unclear=Unreachable), unclear=Unreachable)
 
     async def follow_up(self, to: Ref, body: Json) -> str:
         """Post one more message and give its id. Raises PlatformError; Ambiguous where it may stand."""
         path = f"/webhooks/{to.application}/{to.token}"
-        return _id(await self._call("POST", path, body, unclear=Ambiguous))
+        return _id(await self._call("POST", path, body, unclear=Ambiguous), unclear=Ambiguous)
 
     async def aclose(self) -> None:
         """Close the connections; a later call opens new ones."""
@@ -144,27 +146,33 @@ class Webhooks:
             raise Unreachable(f"{method}: no connection to Discord") from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise unclear(f"{method}: the connection to Discord broke off ({type(error).__name__})") from None
-        if response.ok:
+        if response.ok and found is not None:
             return found
+        if response.status == 429:
+            raise RateLimited(f"Discord limits {method}", retry_after_s=_wait_s(found or {}, response.headers))
         raise _failure(method, response.status, found, unclear=unclear)
 
 
-async def _object(response: aiohttp.ClientResponse) -> Mapping[str, Any]:
-    """The body as an object; an empty one where it is none."""
+async def _object(response: aiohttp.ClientResponse) -> Mapping[str, Any] | None:
+    """The body as an object; an empty one where there is no body, None where it is not Discord's, like a page."""
     try:
         found: object = await response.json(content_type=None)
     except ValueError:
-        return {}
+        return None
     return cast(Mapping[str, Any], found) if isinstance(found, dict) else {}
 
 
-def _failure(method: str, status: int, body: Mapping[str, Any], *, unclear: type[PlatformError]) -> PlatformError:
+def _failure(
+    method: str, status: int, body: Mapping[str, Any] | None, *, unclear: type[PlatformError]
+) -> PlatformError:
+    if body is None and status < 400:
+        return unclear(f"{method}: what answered was not Discord")
+    if body is None and status in (401, 403, 404):
+        return Unreachable(f"{method}: what answered {status} was not Discord")
+    body = body or {}
     code = body.get("code")
     code = code if isinstance(code, int) else 0
     text = f"{method}: Discord answered {status}, code {code}"
-    if status == 429:
-        wait_s = body.get("retry_after")
-        return RateLimited(text, retry_after_s=float(wait_s) if isinstance(wait_s, int | float) else 60.0)
     if code in ENDED:
         return Ended(text)
     if status in (401, 403):
@@ -172,6 +180,14 @@ def _failure(method: str, status: int, body: Mapping[str, Any], *, unclear: type
     if status == 404:
         return Unknown(text, code=code)
     return unclear(text) if status >= 500 else Refused(text, code=code)
+
+
+def _wait_s(body: Mapping[str, Any], headers: Mapping[str, str]) -> float:
+    """The edge, which stands before Discord, says it in a header alone; a minute where nobody does."""
+    try:
+        return float(body.get("retry_after") or headers["Retry-After"])
+    except (KeyError, TypeError, ValueError):
+        return 60.0
 
 
 def _too_late(error: Unknown | Refused) -> Given:
@@ -183,5 +199,7 @@ def _too_late(error: Unknown | Refused) -> Given:
     raise error
 
 
-def _id(message: Mapping[str, Any]) -> str:
-    return str(message.get("id", ""))
+def _id(message: Mapping[str, Any], *, unclear: type[PlatformError]) -> str:
+    if not message.get("id"):
+        raise unclear("the answer names no message")
+    return str(message["id"])

@@ -32,7 +32,7 @@ def models_title(words: str) -> str:
     """A title in a model's words: their first line, without Markdown and quotation marks; "" where there is none."""
     name = _first(_plain(_LABEL.sub("", words)).split("\n"))
     quoted = _QUOTED.fullmatch(name)
-    return quoted[1].strip().removesuffix(".") if quoted else name
+    return quoted[1].strip().removesuffix(".").rstrip() if quoted else name
 
 
 def _plain(text: str) -> str:
@@ -45,7 +45,7 @@ def _plain(text: str) -> str:
 def _first(pieces: Iterable[str]) -> str:
     """The first in which there is a word."""
     lines = (" ".join(piece.split()) for piece in pieces)
-    return _cut(next((one for one in lines if re.search(r"\w", one)), "").removesuffix("."))
+    return _cut(next((one for one in lines if re.search(r"\w", one)), "").removesuffix(".").rstrip())
 
 
 def _cut(text: str) -> str:

@@ -4,8 +4,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Payload = dict[str, Any]
-Fault = int | Literal["reset", "reset_after", "cut", "cut_after", "500_after", "503_after", "hang"]
-"""A status, or: reset (RST) or cut (FIN) before or after the call took effect, an error after it, or no answer."""
+Fault = (
+    int
+    | Literal["reset", "reset_after", "cut", "cut_after", "500_after", "503_after", "hang"]
+    | Literal["page_200", "page_401", "page_403", "page_404", "page_413", "empty_200", "object_200"]
+)
+"""A status, or: reset (RST) or cut (FIN) before or after the call took effect, an error after it, or no answer.
+
+Or what is not Discord's: a page, as a proxy on the way answers, or a 200 with nothing at all or an object of nothing.
+"""
 
 CONTENT_FLAG = 1 << 19
 

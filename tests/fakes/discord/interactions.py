@@ -61,6 +61,7 @@ class Interacting(Api):
         self.creates_left = 200
         self.asked: dict[str, Asked] = {}
         self.closed_dms: set[str] = set()
+        self.opens_too_fast = False
         self._signing = Ed25519PrivateKey.generate()
         self.public_key = self._signing.public_key().public_bytes_raw().hex()
 
@@ -279,6 +280,8 @@ class Interacting(Api):
         user = next((one for one in (self.ann, self.bob) if one["id"] == wanted), None)
         if user is None:
             raise Refusal(404, 10013, "Unknown User")
+        if self.opens_too_fast:
+            raise Refusal(400, 40003, "You are opening direct messages too fast")
         channel = self.dm_channel(user)
         if user["id"] in self.closed_dms:
             self.forbidden.add(channel)  # it opens; the first message is refused (50007)

@@ -35,6 +35,7 @@ class Rules(Peopled):
         self.unseen: set[str] = set()
         self.closed_dms: set[str] = set()
         self.no_files: set[str] = set()
+        self.muted: set[str] = set()
         self.automod: set[str] = set()
         self.renamed: dict[str, list[float]] = defaultdict(list)
         self.no_buttons = False
@@ -95,7 +96,7 @@ class Rules(Peopled):
             raise Refusal(403, 50007, "Cannot send messages to this user")
         if channel in self.locked:
             raise Refusal(400, 160005, "Thread is locked")
-        if files and channel in self.no_files:
+        if channel in self.muted or (files and channel in self.no_files):
             raise Refusal(403, 50013, "Missing Permissions")
         self.moderate(content)
         self.archived.discard(channel)

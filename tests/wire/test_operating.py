@@ -1,0 +1,105 @@
+"""What an operator does from a shell beside running bots, also beside one that keeps its own store."""
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+from typing import cast
+
+import pytest
+from redis.asyncio import Redis
+
+from bot import operating
+from bot.operating import Memory, NotFound
+from bot.settings import Settings, load
+from tests.fakes.completions import Text, status
+from tests.running import always, running, services
+from tests.subprocesses import environment, started
+from tests.until import until
+
+
+async def shell(*words: str, env: dict[str, str], folder: Path) -> tuple[int, str]:
+    """`routernesia-bot` with these words: its exit code and what it prints."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", *words, env=env, cwd=folder, stdout=PIPE, stderr=PIPE
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, (out + err).decode()
+
+
+def of(url: str) -> Settings:
+    return load(env_file=Path("unused"), environ={"REDIS_URL": url}).core
+
+
+async def test_beside_a_bot_with_its_own_store_everything_can_be_seen(tmp_path: Path) -> None:
+    async with services() as outside:
+        env = environment(outside, DATA_DIR=str(tmp_path / "data"))
+        async with started(env, folder=tmp_path) as bot:
+            await until(lambda: outside.slack.entries("socket", "open") and outside.discord.gateway.live, within_s=30)
+            at_port = env | {"HTTP_PORT": str(bot.events("http_listening")[0]["port"])}
+            assert await shell("health", env=at_port, folder=tmp_path) == (0, "ok 0.1.0\n")
+            code, said = await shell("health", "--ready", env=at_port, folder=tmp_path)
+            assert (code, '"ready": true' in said) == (0, True), said
+            outside.completions.default = always(status(404))
+            await outside.slack.mention("C1", "U1", "what Ana wrote")
+            await until(lambda: bot.events("mention_failed"))
+            (failed,) = bot.events("mention_failed")
+            said = ""
+            async with asyncio.timeout(20):
+                while "NOT connected" in said or "slots in use" not in said:
+                    code, said = await shell("status", env=env, folder=tmp_path)
+                    assert code == 0, said
+            assert "Mentions: 1 taken; 0 answered, 1 failed, 0 withdrawn, 0 waiting or in work\n" in said
+            assert "slack connected, discord connected" in said
+            assert "UNACCOUNTED" not in said
+            code, said = await shell("dead", "list", env=env, folder=tmp_path)
+            assert (code, said.split()[0], "Ana" in said) == (0, failed["id"], False)
+            outside.completions.default = always(Text("An answer."))
+            assert await shell("dead", "retry", failed["id"], env=env, folder=tmp_path) == (
+                0,
+                f"{failed['id']}: taken up again\n",
+            )
+            await until(lambda: bot.events("mention_answered"))
+            assert [one["text"] for one in outside.slack.answers("C1")] == ["An answer."]
+            assert await shell("dead", "list", env=env, folder=tmp_path) == (0, "No mention was given up.\n")
+            await bot.stop()
+        code, said = await shell("health", env=at_port, folder=tmp_path)
+        assert (code, "no bot answers" in said) == (1, True)
+
+
+async def test_every_process_says_how_it_stands_until_it_ends(valkey_url: str, redis: Redis) -> None:
+    async with services() as outside:
+        assert (await operating.status(of(valkey_url)))[-1] == "Processes: none has said anything for half a minute"
+        async with running(outside, redis_url=valkey_url, on=["discord"], role="worker"):
+
+            async def said() -> str:
+                return "\n".join(await operating.status(of(valkey_url)))
+
+            async with asyncio.timeout(20):
+                while "slots in use" not in await said():  # noqa: ASYNC110 -- it says so when it likes
+                    await asyncio.sleep(0.05)
+            assert ": worker 0.1.0, for 0 minutes; 0 of 200 slots in use" in await said()
+        assert "none has said anything" in await said()
+
+
+async def test_an_id_that_is_not_there_is_said_to_be_missing(valkey_url: str, redis: Redis) -> None:
+    with pytest.raises(NotFound, match="12ab34cd"):
+        await operating.retry(of(valkey_url), "12ab34cd")
+    assert await operating.drop(of(valkey_url), "all") == ["There was none."]
+
+
+async def test_what_is_remembered_is_deleted(valkey_url: str, redis: Redis) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
+        await outside.slack.mention("C1", "U1", "hello")
+        await outside.slack.dm("U1", "and privately")
+        await until(lambda: bot.answered == 2)
+        (thread,) = {one["thread_ts"] for one in outside.slack.answers("C1")}
+        team = outside.slack.team
+        named = Memory("slack", team, conversation=f"C1:{thread}")
+        assert await operating.forget(of(valkey_url), named) == ["Forgotten."]
+        assert await operating.forget(of(valkey_url), named) == ["Nothing is remembered of it."]
+        person = await operating.forget(of(valkey_url), Memory("slack", team, user="U1"))
+        assert person == ["Forgotten: 1 direct conversations, the count of what was used, feedback."]
+        await operating.forget(of(valkey_url), Memory("slack", team))
+        assert [key for key in cast("list[str]", await redis.keys()) if f"slack:{team}" in key] == []
