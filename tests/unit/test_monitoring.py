@@ -9,15 +9,13 @@ import yaml
 
 from bot.metrics import Metrics
 
-MONITORING = Path(__file__).parents[2] / "helm/monitoring"
+ROOT = Path(__file__).parents[2]
+MONITORING = ROOT / "helm/monitoring"
 RULES = yaml.safe_load((MONITORING / "alerts.yaml").read_text())
 DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text())
 
 ALERTS = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}
 QUERIES = {panel["title"]: [one["expr"] for one in panel.get("targets", [])] for panel in DASHBOARD["panels"]}
-FOREIGN = re.compile(r"\b(container|kube|process|python|gen_ai|up)\w*")
-"""Metrics of the cluster and of Python's client."""
-
 FROM_KUBERNETES = {"namespace", "pod", "le"}
 
 
@@ -41,8 +39,8 @@ def expressions() -> list[str]:
 
 @pytest.mark.parametrize("expr", expressions())
 def test_every_metric_in_rules_and_dashboard_exists(expr: str) -> None:
-    asked = set(re.findall(r"\bbot_\w+", expr))
-    assert asked or FOREIGN.search(expr)
+    asked = set(re.findall(r"\b(?:bot|gen_ai_client)_\w+", expr))
+    assert asked
     assert asked <= names()
 
 
@@ -62,3 +60,10 @@ def test_every_metric_is_on_the_dashboard() -> None:
 def test_every_alert_says_what_it_is_and_what_to_do(alert: str) -> None:
     assert set(ALERTS[alert]["annotations"]) >= {"summary", "description"}
     assert ALERTS[alert]["labels"]["severity"] in {"critical", "warning", "info"}
+    page = ROOT / ALERTS[alert]["annotations"]["runbook_url"]
+    assert page == ROOT / f"docs/runbooks/{alert}.md"
+    assert all(f"**{part}.**" in page.read_text() for part in ("Means", "People see", "Look", "Mend"))
+
+
+def test_every_runbook_has_its_alert() -> None:
+    assert {page.stem for page in (ROOT / "docs/runbooks").glob("*.md")} == set(ALERTS)

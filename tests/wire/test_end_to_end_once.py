@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from tests.fakes.completions import Text
 from tests.fakes.slack import FakeSlack, Form
 from tests.running import Running, always, running, services
 from tests.until import until
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("http", [False, True], ids=["socket", "http"])
@@ -123,6 +126,18 @@ async def test_what_was_accepted_is_what_was_answered_and_what_failed(valkey_url
         states = {state: _total(text, f'bot_inbox_events{{state="{state}"}}') for state in ("answered", "failed")}
         assert (states["answered"] + states["failed"], states["failed"]) == (80, bot.failed)
         assert _total(text, "bot_inbox_unaccounted") == 0
+
+
+async def test_a_scrape_has_every_metric_that_alerts_and_dashboard_ask_for(valkey_url: str, redis: Redis) -> None:
+    asked = {
+        re.sub("_(?:bucket|sum|count)$", "", name)
+        for file in (ROOT / "helm/monitoring").iterdir()
+        for name in re.findall(r"\b((?:bot|gen_ai_client)_\w+)[{\[)]", file.read_text())
+    }
+    async with services() as outside, running(outside, redis_url=valkey_url) as bot:
+        _, text = await bot.get("/metrics")
+    assert len(asked) > 20
+    assert asked - set(re.findall(r"^# HELP (\w+)", text, re.MULTILINE)) == set()
 
 
 async def test_probes_tell_the_truth(valkey_url: str, redis: Redis) -> None:
