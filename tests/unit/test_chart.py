@@ -240,6 +240,7 @@ def test_the_policy_finds_what_is_missing(kind: str, faults: set[str]) -> None:
         ("ingress-in-socket-mode", "there is nothing to publish"),
         ("oauth-in-clear", "bot tokens of others are stored, and only ever sealed"),
         ("two-sources-of-secrets", "or else existingSecret empty"),
+        ("scaled-all-in-one", "there are no workers to scale"),
         ("socket-replicas", "Slack allows an app ten connections"),
     ],
 )
