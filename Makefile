@@ -1,6 +1,6 @@
 # Everything here works on a machine that has only Python 3.11+, pip and make.
 .DEFAULT_GOAL := help
-.PHONY: help run test check chart-check format lock bench fuzz chaos rolling image sbom clean
+.PHONY: help run test check chart-check format lock bench fuzz canary chaos rolling image sbom clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -61,6 +61,9 @@ bench: .venv/dev.stamp ## Measure speed against a lean reference client
 # The suite tries 60 examples of each property, this a thousand: some 10 minutes on two cores.
 fuzz: .venv/dev.stamp ## Look for examples that break what always holds
 	$(BIN)/python -m pytest -n 6 --dist worksteal -q -m hypothesis --hypothesis-profile=thorough --timeout=900
+
+canary: .venv/dev.stamp ## Look for texts and secrets in all log lines of the suite, at debug
+	$(BIN)/python -m pytest -n 6 --dist worksteal -q --canary
 
 chaos: .venv/dev.stamp ## Kill processes for a while and count what was lost
 	$(BIN)/python -m tests.chaos

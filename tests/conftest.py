@@ -15,6 +15,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bot import store
+from tests.canary import canary, pytest_addoption
+
+__all__ = ["canary", "pytest_addoption"]
 
 # No example is judged by its time: the machine may be busy. `make fuzz` looks longer.
 settings.register_profile("quick", deadline=None, max_examples=60)

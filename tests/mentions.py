@@ -6,6 +6,7 @@ from zlib import crc32
 
 from bot.events import Author, Change, Event, Mention, Place, Stop
 from bot.platform import Submit
+from tests.canary import said
 
 ANA = Author("U1", "Ana")
 BEN = Author("U2", "Ben")
@@ -24,6 +25,7 @@ def mention(
     sent_at: float | None = None,
 ) -> Mention:
     """The mention `number`, in a thread or (thread None) in a channel without threads."""
+    said(text)
     place = Place(platform, "W", "C", thread, "thread" if thread else "channel")
     return Mention(
         event_id=f"{platform}:W:C:{number}",

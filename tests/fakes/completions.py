@@ -17,6 +17,8 @@ from typing import Any, Literal, Self, cast
 
 from aiohttp import web
 
+from tests.canary import said
+
 Ending = Literal["close", "cut", "hang"]
 ROLES = {"system", "developer", "user", "assistant", "tool"}
 SSE = {"Content-Type": "text/event-stream; charset=utf-8"}
@@ -102,6 +104,7 @@ class FakeCompletions:
         tick_s: float = 0.01,
     ) -> None:
         self.key = key
+        said(key or "")
         self.models = set(models)
         self.streams = streams
         self.default = default or echo
@@ -260,6 +263,7 @@ def text_events(*deltas: str, finish: str | None = "stop") -> tuple[bytes, ...]:
 def status(code_http: int, *, code: str = "", message: str = "", retry_after: str = "") -> Raw:
     """A refusal with an OpenAI-style error body."""
     headers = {**JSON, "X-Request-Id": "req-1", **({"Retry-After": retry_after} if retry_after else {})}
+    said(message or "secret words of the prompt")
     body = {"error": {"message": message or "secret words of the prompt", "type": code or "error", "code": code}}
     return Raw([json.dumps(body).encode()], status=code_http, headers=headers)
 
@@ -301,6 +305,7 @@ def endless(*, every_s: float = 0.0005) -> Raw:
 
 
 def _stream(answer: Text, model: str) -> Raw:
+    said("".join(answer.deltas) or answer.text)
     deltas = answer.deltas or _words(answer.text)
     start = b"data: " + json.dumps({"id": "4b77", "object": "chat.completion.chunk", "model": model}).encode()[:-1]
     head, tail = start + b', "choices": [{"index": 0, "delta": {"content": ', b'}, "finish_reason": null}]}\n\n'
@@ -315,6 +320,7 @@ def _stream(answer: Text, model: str) -> Raw:
 
 def _whole(answer: Text, model: str) -> Raw:
     text = "".join(answer.deltas) or answer.text
+    said(text)
     choice = {"index": 0, "finish_reason": answer.finish, "message": {"role": "assistant", "content": text}}
     body = {"id": "4b77", "object": "chat.completion", "model": model, "choices": [choice]}
     whole_body = whole(body | ({"usage": answer.usage} if answer.usage else {}))

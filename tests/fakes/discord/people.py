@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.canary import said
 from tests.fakes.discord.facts import Payload, Refusal
 from tests.fakes.discord.gateway import DIRECT_MESSAGES, GUILD_MESSAGES, MESSAGE_CONTENT
 from tests.fakes.discord.world import World
@@ -66,6 +67,7 @@ class Peopled(World):
         self.dispatch("MESSAGE_DELETE", data)
 
     def message(self, channel: str, user: Payload, text: str, extra: Payload, *, age_s: float = 0.0) -> Payload:
+        said(text)
         place = self.channels[channel]
         named = self.named(text)
         message: Payload = {

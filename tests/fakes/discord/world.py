@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.canary import said
 from tests.fakes.discord.facts import Entry, Fault, Payload, Window
 from tests.fakes.discord.gateway import FakeGateway
 
@@ -24,6 +25,7 @@ class World:
 
     def __init__(self, *, content: bool = True, limits: bool = True, seed: int = 1) -> None:
         self.token = "a.fake.token"
+        said(self.token)
         self.content = content
         self.limits = limits
         self.window_s = 5.0

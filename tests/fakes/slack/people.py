@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tests.canary import said
 from tests.fakes.slack.deliver import Delivering
 from tests.fakes.slack.facts import Form, Json
 
@@ -38,6 +39,7 @@ class Writing(Delivering):
 
     async def edit(self, channel: str, ts: str, text: str) -> None:
         """A person changes a message: message_changed."""
+        said(text)
         message = self.channels[channel][ts]
         before = dict(message)
         message |= {"text": text, "edited": {"user": message.get("user"), "ts": self.new_ts()}}
@@ -58,6 +60,7 @@ class Writing(Delivering):
 
     def store(self, channel: str, user: str, text: str, *, thread_ts: str | None = None, **more: Any) -> str:
         """Put a message into a channel without telling the app."""
+        said(text)
         ts = self.new_ts()
         person = self.people.get(user)
         team = (person and person.team) or self.team_of(channel)

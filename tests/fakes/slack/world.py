@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from tests.canary import said
 from tests.fakes.slack.facts import (
     APP_TOKEN,
     BOT_TOKEN,
@@ -89,6 +90,8 @@ class World(Ledger):
         """
         super().__init__()
         self.app_token, self.signing_secret = app_token, signing_secret
+        for secret in (bot_token, app_token, signing_secret):
+            said(secret)
         self.client_id, self.client_secret = client_id, client_secret
         self.app_scopes = set(app_scopes)
         self.home = Installation(team, enterprise, bot_token, bot_user, bot_id, set(scopes))
