@@ -85,3 +85,14 @@ async def test_what_fails_here_does_not_write_over_what_was_done_elsewhere(
         discord.command(discord.ann, "stop", discord.dm_channel(discord.ann))
         await discord.until(lambda: "interaction_elsewhere" in caplog.messages)
         assert discord.seen_privately(discord.ann) == [STOPPED]
+
+
+async def test_what_became_of_a_command_is_said_where_nothing_was_heard_of_its_deferred_response(redis: Redis) -> None:
+    async with FakeDiscord() as discord, joined(discord, redis, step_s=STEP_S) as bot:
+        bot.taken.gate.clear()
+        discord.fail("hang_after", method="POST", path="/callback")
+        asked = discord.command(discord.ann, "stop", discord.dm_channel(discord.ann))
+        await discord.until(lambda: discord.response(asked))
+        bot.taken.gate.set()
+        await discord.until(lambda: discord.seen_privately(discord.ann))
+        assert discord.seen_privately(discord.ann) == [STOPPED]

@@ -187,12 +187,14 @@ class Interactions:
             work.cancel()
 
     async def _tell_after(self, source: Source, doing: Doing, given: Given, body: Json) -> None:
-        """Say it for a process that may have died after it deferred; where it lives, both say the same.
+        """Say it where a deferred response may stand, of which nobody else may say more. Raises PlatformError.
 
-        Not where it failed here: there it may be done. Raises PlatformError.
+        Another process may have died after it deferred; where it lives, both say the same, but not that it failed here:
+        there it may be done. One's own that came too late for an answer may have reached Discord all the same.
         """
-        deferred = given == "elsewhere" and doing.meanwhile is responses.DEFERRED
-        if deferred and body["type"] == responses.MESSAGE and body != responses.said(FAILED):
+        if doing.meanwhile is not responses.DEFERRED or body["type"] != responses.MESSAGE:
+            return
+        if given == "late" or (given == "elsewhere" and body != responses.said(FAILED)):
             await self._tell(source, body["data"], instead=True)
 
     async def _tell(self, source: Source, message: Json, *, instead: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 Payload = dict[str, Any]
 Fault = (
     int
-    | Literal["reset", "reset_after", "cut", "cut_after", "500_after", "503_after", "hang"]
+    | Literal["reset", "reset_after", "cut", "cut_after", "500_after", "503_after", "hang", "hang_after"]
     | Literal["page_200", "page_401", "page_403", "page_404", "page_413", "empty_200", "object_200"]
 )
 """A status, or: reset (RST) or cut (FIN) before or after the call took effect, an error after it, or no answer.

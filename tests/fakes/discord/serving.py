@@ -38,13 +38,19 @@ class Serving(Rules, Gestures):
             if headers.get("X-RateLimit-Remaining") == "-1":
                 return self._limited(headers)
             status, body = await self._answer(request, handle)
-            if fault in ("reset_after", "cut_after"):
-                return _break(request, rst=fault == "reset_after")
-            if fault in ("500_after", "503_after"):
-                return self._failure(int(str(fault)[:3]))
-            return _json(status, body, headers)
+            return await self._after(request, fault) or _json(status, body, headers)
 
         return gated
+
+    async def _after(self, request: web.Request, fault: Fault | None) -> web.Response | None:
+        """What the caller hears instead of the answer to a call that was done."""
+        if fault == "hang_after":
+            await asyncio.sleep(3600)
+        if fault in ("reset_after", "cut_after"):
+            return _break(request, rst=fault == "reset_after")
+        if fault in ("500_after", "503_after"):
+            return self._failure(int(str(fault)[:3]))
+        return None
 
     def counted(
         self, serve: Callable[[web.Request], Awaitable[web.Response]]
