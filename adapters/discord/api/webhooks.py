@@ -18,8 +18,10 @@ from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, RateLimited, R
 
 Json = dict[str, Any]
 
-Given = Literal["given", "elsewhere", "late"]
-"""What became of a first response: it stands, somebody has responded before, or it came too late for Discord."""
+Given = Literal["given", "elsewhere", "late", "unheard"]
+"""What became of a first response: it stands, somebody has responded before, it came too late for Discord, or Discord
+did not say in time.
+"""
 
 ATTEMPT_MAX_S = 10.0
 CALLBACK_PAUSE_S = 0.1
@@ -99,7 +101,7 @@ class Webhooks:
             async with asyncio.timeout(within_s):
                 return await self._respond(f"/interactions/{interaction_id}/{token}/callback", body)
         except TimeoutError:
-            return "late"
+            return "unheard"
 
     async def _respond(self, path: str, body: Json) -> Given:
         unclear = False

@@ -190,11 +190,11 @@ class Interactions:
         """Say it where a deferred response may stand, of which nobody else may say more. Raises PlatformError.
 
         Another process may have died after it deferred; where it lives, both say the same, but not that it failed here:
-        there it may be done. One's own that came too late for an answer may have reached Discord all the same.
+        there it may be done. One's own, of which Discord has not been heard, may have reached it.
         """
         if doing.meanwhile is not responses.DEFERRED or body["type"] != responses.MESSAGE:
             return
-        if given == "late" or (given == "elsewhere" and body != responses.said(FAILED)):
+        if given == "unheard" or (given == "elsewhere" and body != responses.said(FAILED)):
             await self._tell(source, body["data"], instead=True)
 
     async def _tell(self, source: Source, message: Json, *, instead: bool) -> None:
