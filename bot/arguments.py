@@ -13,18 +13,19 @@ first steps:
   routernesia-bot run                   serve every platform that has a token
 
 settings come from the environment and from .env; .env.example lists them all with their defaults.
-exit codes: 0 fine, 1 failed, 2 something to mend in the settings or the command line.
+exit codes: 0 fine, 1 failed or doctor found something to mend, 2 settings or command line that cannot be read.
 """
 
 
 _RUN = """\
-needs: COMPLETIONS_API_KEY, and a token of at least one platform:
+needs: COMPLETIONS_API_KEY (a gateway alone does not), and a token of at least one platform:
   Slack     SLACK_BOT_TOKEN, and SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP);
             for many workspaces SLACK_CLIENT_ID and what docs/slack.md names beside it
   Discord   DISCORD_TOKEN
 
 roles: all does everything in one process. On many machines that share a REDIS_URL, gateways receive and workers
-answer; both need the tokens. Stop it with SIGTERM or Ctrl-C: running answers get DRAIN_SECONDS to finish.
+answer; a gateway needs the tokens of its own platform, a worker those of all. Stop it with SIGTERM or Ctrl-C:
+running answers get DRAIN_SECONDS to finish.
 
 examples:
   routernesia-bot run
@@ -87,7 +88,7 @@ next: routernesia-bot dead list, routernesia-bot doctor
 
 _DEAD = """\
 needs: REDIS_URL, or DATA_DIR of the bot that runs here. ID is what people read in the thread as (id 12ab34cd).
-Given-up mentions are kept for 30 days, the newest thousand.
+The newest thousand are kept, until 30 days pass without a new one.
 
 examples:
   routernesia-bot dead list              when, why and where, newest first
@@ -103,6 +104,11 @@ examples:
   routernesia-bot forget slack T0123                             all of a workspace, its installation too
   routernesia-bot forget discord 42 --user 77                    direct conversations, usage and feedback of a person
   routernesia-bot forget slack T0123 --conversation C01:17.3     what was said in one thread
+"""
+
+_RECOUNT = """\
+needs: REDIS_URL, or DATA_DIR of the bot that runs here. `status` shows a difference as UNACCOUNTED, and so does the
+alert BotInboxUnaccounted: find out first what was lost. What waits now is what the new count begins with.
 """
 
 _CONFIG = """\
@@ -162,7 +168,7 @@ def parser() -> argparse.ArgumentParser:
     add("config", text="print the settings as the bot reads them, secrets masked", more=_CONFIG)
     add("status", text="how the queue and all processes stand", more=_STATUS)
     dead = add("dead", text="list, retry or drop mentions that were given up", more=_DEAD)
-    dead.add_argument("act", choices=("list", "retry", "drop"))
+    dead.add_argument("act", choices=("list", "retry", "drop"), metavar="{list,retry,drop}", help="what to do")
     dead.add_argument("id", nargs="?", metavar="ID|all", help="which; not for list")
     forget = add("forget", text="delete what is remembered of a workspace, a person or a conversation", more=_FORGET)
     forget.add_argument("platform", choices=("slack", "discord"))
@@ -170,6 +176,7 @@ def parser() -> argparse.ArgumentParser:
     which = forget.add_mutually_exclusive_group()
     which.add_argument("--user", default="", metavar="ID", help="one person alone")
     which.add_argument("--conversation", default="", metavar="CHANNEL:THREAD", help="one conversation alone")
+    add("recount", text="begin the count of what was taken anew, once a difference is understood", more=_RECOUNT)
     health = add("health", text="ask the bot that runs here how it is", more=_HEALTH)
     health.add_argument("--ready", action="store_true", help="whether it is ready, not only alive")
     return root

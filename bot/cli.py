@@ -301,6 +301,12 @@ def _forget(call: _Call) -> int:
     return _printed(operating.forget(call.config(quiet=True).core, what))
 
 
+def _recount(call: _Call) -> int:
+    from bot import operating
+
+    return _printed(operating.recount(call.config(quiet=True).core))
+
+
 def _printed(work: Coroutine[Any, Any, list[str]]) -> int:
     print("\n".join(_wait(work)))
     return FINE
@@ -319,7 +325,8 @@ def _health(call: _Call) -> int:
         print(error.read().decode(errors="replace").strip())
         return FAILED
     except (URLError, OSError, ValueError) as error:
-        print(f"no bot answers at port {port}: {error}")
+        reason = getattr(error, "reason", error)
+        print(f"no bot answers at port {port}: {getattr(reason, 'strerror', None) or reason}")
         return FAILED
     return FINE
 
@@ -335,5 +342,6 @@ _COMMANDS: Mapping[str, Callable[[_Call], int]] = {
     "status": _status,
     "dead": _dead,
     "forget": _forget,
+    "recount": _recount,
     "health": _health,
 }

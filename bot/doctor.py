@@ -98,11 +98,15 @@ def shown(config: Config) -> list[str]:
 def _shown(settings: BaseSettings, name: str) -> str:
     value: object = getattr(settings, name)
     if isinstance(value, SecretStr):
-        return "(set)" if value.get_secret_value() else "(empty)"
-    if value is None:
-        return ""
+        return "(set)" if value.get_secret_value() else "(none)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
     if isinstance(value, frozenset):
-        return ", ".join(sorted(map(str, cast("frozenset[object]", value))))
+        value = ", ".join(sorted(map(str, cast("frozenset[object]", value))))
+    if value is None or value == "":
+        return "(none)"
     # A prompt is the operator's own text; how long it is tells enough.
     return f"({len(value)} characters)" if name == "system_prompt" and isinstance(value, str) else str(value)
 

@@ -84,6 +84,12 @@ async def status(settings: Settings, *, now: Callable[[], float] = time.time) ->
         ]
 
 
+async def recount(settings: Settings) -> list[str]:
+    """Begin the count of what was taken anew, with what waits now. Raises StoreError."""
+    async with _opened(settings) as at:
+        return _balance(await at.tally.begin_anew())
+
+
 def _balance(balance: Balance) -> list[str]:
     ended = (
         f"{balance.answered} answered, {balance.failed} failed, {balance.withdrawn} withdrawn, "

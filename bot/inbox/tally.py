@@ -41,7 +41,14 @@ class Tally:
     """Reads the counts."""
 
     def __init__(self, redis: Redis) -> None:
+        self._redis = redis
         self._balance = redis.register_script(scripts.BALANCE)
+
+    async def begin_anew(self) -> Balance:
+        """Count from now on, beginning with what waits. Raises StoreError."""
+        async with store.attempt("begin the tally anew"):
+            await self._redis.delete(store.key("tally"))
+        return await self()
 
     async def __call__(self) -> Balance:
         """Both sides of the balance, of one moment. Raises StoreError."""

@@ -9,10 +9,12 @@ from typing import cast
 import pytest
 from redis.asyncio import Redis
 
-from bot import operating
+from bot import operating, store
+from bot.inbox.inbox import Inbox
 from bot.operating import Memory, NotFound
 from bot.settings import Settings, load
 from tests.fakes.completions import Text, status
+from tests.mentions import mention
 from tests.running import always, running, services
 from tests.subprocesses import environment, started
 from tests.until import until
@@ -103,3 +105,15 @@ async def test_what_is_remembered_is_deleted(valkey_url: str, redis: Redis) -> N
         assert person == ["Forgotten: 1 direct conversations, the count of what was used, feedback."]
         await operating.forget(of(valkey_url), Memory("slack", team))
         assert [key for key in cast("list[str]", await redis.keys()) if f"slack:{team}" in key] == []
+
+
+async def test_a_count_that_was_understood_begins_anew_with_what_waits(valkey_url: str, redis: Redis) -> None:
+    inbox = Inbox(redis, history_ttl_s=60)
+    await inbox.submit(mention(1))
+    await inbox.submit(mention(2, thread="t2"))
+    await redis.delete(store.key("lane", "fake:W:C:t1"))
+    assert any(line.startswith("UNACCOUNTED: 1;") for line in await operating.status(of(valkey_url)))
+    assert await operating.recount(of(valkey_url)) == [
+        "Mentions: 1 taken; 0 answered, 0 failed, 0 withdrawn, 1 waiting or in work"
+    ]
+    assert not any("UNACCOUNTED" in line for line in await operating.status(of(valkey_url)))
