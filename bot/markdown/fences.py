@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bot.markdown.lines import stands_in_list
+from bot.markdown.lines import indented_by, stands_in_list
 
 _RUN = re.compile(r"```+|~~~+")
 _LEAD = re.compile(r"(?:[ \t>]|(?:[-+*]|\d{1,9}[.)])[ \t])*+")
@@ -38,7 +38,7 @@ class Fence:
     @property
     def half(self) -> re.Pattern[str]:
         """A line that is, or may still become, the closing line or the beginning of a quoted one."""
-        quote = rf"(?:[ \t]*>){{0,{self.depth}}}[ \t]*" if self.depth else rf" {{0,{self.indent + 3}}}"
+        quote = rf"(?:[ \t]*>){{0,{self.depth}}}[ \t]*" if self.depth else indented_by(self.indent + 3)
         return re.compile(rf"{quote}{self.run[0]}*[ \t]*")
 
     @property
@@ -51,7 +51,7 @@ class Fence:
         if self.depth or ">" in lead:
             indented = lead.count(">") == self.depth and not lead.strip(" \t>")
         else:
-            indented = not lead.strip(" ") and len(lead) <= self.indent + 3
+            indented = not lead.strip(" \t") and _indent(lead) <= self.indent + 3
         return indented and run.startswith(self.run)
 
 

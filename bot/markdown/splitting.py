@@ -11,7 +11,7 @@ from typing import NamedTuple
 from bot.markdown.boundaries import best_cut
 from bot.markdown.fences import Fence, Span
 from bot.markdown.fitting import Bounds, Carry, Length, Window, window
-from bot.markdown.lines import INK, SPACES, line_start, past, stands_in_list, table_head
+from bot.markdown.lines import INK, SPACES, indented_by, line_start, past, stands_in_list, table_head
 
 _BLANK_LINES = re.compile(r"(?:[^\S\n]*+\n)*+")
 
@@ -108,7 +108,7 @@ def _without_half_closing(body: str, span: Span) -> str:
 
 def _dedented(body: str, *, to: int, by: int) -> str:
     # In its list this code stood at column `by`; in a message without the list it would be indented code.
-    return re.sub(rf"(?m)^ {{1,{by}}}", "", body[:to]) + body[to:]
+    return re.sub(rf"(?m)^{indented_by(by)}", "", body[:to]) + body[to:]
 
 
 # --- what the next part inherits ------------------------------------------------------------------------------

@@ -17,7 +17,9 @@ FENCE = re.compile(r"(?P<lead>(?:[ \t>]|(?:[-+*]|\d{1,9}[.)])[ \t])*+)(?P<run>`{
 QUOTE = re.compile(r"(?:[ \t]{0,3}>)+[ \t]?")
 """The beginning of a line in a quote."""
 
-_ITEM = re.compile(r"[ \t]*(?:[-+*]|\d{1,9}[.)])[ \t]+")
+ITEM = re.compile(r"[ \t]*(?:[-+*]|\d{1,9}[.)])[ \t]+")
+"""The beginning of a list item."""
+
 _UNDERLINE = re.compile(r" {0,3}(?:={3,}|-{3,})\s*")
 _NO_PARAGRAPH = re.compile(r"[ \t]{4}|\s*(?:$|[-+*>|#]|\d{1,9}[.)]\s|_[ \t]*_)")
 
@@ -52,11 +54,14 @@ def blocks(lines: Sequence[str]) -> Iterator[Block]:
 
 
 def closes(opening: re.Match[str], line: str) -> bool:
-    """Whether a line ends the fence that was opened so."""
+    """Whether a line ends the fence that was opened so; four columns deeper it is code (CommonMark 4.5)."""
     closing = FENCE.fullmatch(line)
     if not closing or closing["info"].strip() or closing["lead"].strip(" \t>"):
         return False
-    return closing["run"].startswith(opening["run"]) and closing["lead"].count(">") == opening["lead"].count(">")
+    depth = opening["lead"].count(">")
+    if closing["lead"].count(">") != depth or (not depth and _columns(closing) > _columns(opening) + 3):
+        return False
+    return closing["run"].startswith(opening["run"])
 
 
 def unquoted(line: str) -> str:
@@ -67,7 +72,7 @@ def unquoted(line: str) -> str:
 
 def _margin(lines: Sequence[str], at: int, before: int) -> int:
     """Where the text of the list item around a line begins; 0 outside of lists."""
-    item = _ITEM.match(lines[at])
+    item = ITEM.match(lines[at])
     if item:
         return len(item[0].expandtabs(4))
     after_blank = at == 0 or not lines[at - 1].strip()
@@ -85,12 +90,18 @@ def _fence_end(lines: Sequence[str], start: int) -> int:
             return at + 1
         if not quoted.match(lines[at]):
             return at
-    return len(lines)
+    # So far indented `bot.markdown.parts` may have taken it for text, and have cut off what this line ends.
+    ends_what_was_cut = not opening["lead"].strip() and _columns(opening) > 3 and not opening["info"].strip()
+    return start if ends_what_was_cut else len(lines)
+
+
+def _columns(fence: re.Match[str]) -> int:
+    return len(fence["lead"].expandtabs(4))
 
 
 def _code_end(lines: Sequence[str], start: int, *, margin: int) -> int:
     """Behind the code that a blank line and four more columns begin; a nested list item is no code."""
-    if start == 0 or lines[start - 1].strip() or not lines[start].strip() or _ITEM.match(lines[start]):
+    if start == 0 or lines[start - 1].strip() or not lines[start].strip() or ITEM.match(lines[start]):
         return start
     end = start
     for at in range(start, len(lines)):

@@ -1,0 +1,106 @@
+"""Forms of Markdown that meet: code in code, formulas beside code, tables in lists, marks behind a line break."""
+
+import pytest
+
+from adapters.discord.payloads.parse import SMALL_PRINT
+from adapters.discord.text.render import TEXT_MAX, length, render
+from bot.markdown import parts
+from bot.platform import utf16_length
+
+DOCSTRING = '''```python
+def f():
+    """
+    Example:
+
+    ```
+    f()
+    ```
+    """
+    return 1
+```
+after'''
+
+
+def shown_in_bound(text: str) -> str:
+    shown = render(text)
+    assert utf16_length(shown) <= length(text)
+    return shown
+
+
+def test_a_fence_in_the_code_of_a_fence_does_not_end_it() -> None:
+    inner = DOCSTRING.split("\n")[1:-2]
+    assert shown_in_bound(DOCSTRING) == "\n".join(
+        ["```python", *(line.replace("```", "ˋˋˋ") for line in inner), "```", "after"]
+    )
+
+
+@pytest.mark.parametrize("lead", ["\t", "  \t", "    "])
+def test_code_that_is_indented_in_a_list_ends_where_it_ends(lead: str) -> None:
+    text = f"- a\n\n{lead}```py\n{lead}x\n{lead}```\n" + "after words. " * 400
+    found = [render(part) for part in parts(text, limit=TEXT_MAX, length=length)]
+    assert len(found) > 2
+    assert [message.count("```") for message in found] == [2] + [0] * (len(found) - 1)
+
+
+def test_code_that_is_indented_by_tabs_goes_on_in_the_next_message_without_them() -> None:
+    text = "- a\n\n\t```py\n" + "\tx = 1\n" * 500 + "\t```\nafter"
+    found = [render(part) for part in parts(text, limit=TEXT_MAX, length=length)]
+    assert all(message.startswith("```py\nx = 1\n") for message in found[1:])
+    assert found[-1].endswith("x = 1\n```\nafter")
+
+
+def test_the_end_of_indented_code_whose_beginning_was_cut_off_begins_none() -> None:
+    text = "Do this:\n\n    ```py\n" + "    x = 1\n" * 400 + "    ```\nafter **bold**"
+    found = [render(part) for part in parts(text, limit=TEXT_MAX, length=length)]
+    assert found[-1].endswith("\n    ˋˋˋ\nafter **bold**")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("``a``$$x_1$$", "``a`` `x_1`"),
+        ("`a`$x_1$", "`a` `x_1`"),
+        ("$x_1$`a`", "`x_1` `a`"),
+        ("\\(x_1\\)\\(x_2\\)", "`x_1` `x_2`"),
+        ("`a``b`", "`a``b`"),
+        ("[`a`](https://x.example)`b`", "[`a` (x.example)](<https://x.example>)`b`"),
+    ],
+)
+def test_a_formula_beside_code_stays_apart_from_it(text: str, shown: str) -> None:
+    assert shown_in_bound(text) == shown
+
+
+def test_a_formula_that_begins_beside_three_backticks_is_none() -> None:
+    assert shown_in_bound("$$a_1 ``` \nb\n$$\nend") == "$$a_1 ˋˋˋ \nb\n$$\nend"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<br>-# a",
+        "a<br>-# b",
+        "> a<br>-# b",
+        "![](<>)-# a",
+        "\u2003-# a",
+        "\u00a0-# a",
+        "\x0b-# a",
+        "\r-# a",
+        "| h | i |\n|---|---|\n\n<br>-# a",
+    ],
+)
+def test_no_answer_holds_what_the_bot_says_beside_its_answers(text: str) -> None:
+    shown = shown_in_bound(text)
+    assert not any(line.strip(" >").strip().startswith(SMALL_PRINT) for line in shown.split("\n"))
+    assert "\\-# " in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("- | a | b |\n  |---|---|\n  | 1 | 2 |\n\nend", "- ```\na  b\n─  ─\n1  2\n```\n\nend"),
+        ("1. | a | b |\n   |---|---|\n   | 1 | 2 |", "1. ```\na  b\n─  ─\n1  2\n```"),
+        ("> - | a | b |\n>   |---|---|\n>   | 1 | 2 |", "> - ```\n> a  b\n> ─  ─\n> 1  2\n> ```"),
+    ],
+)
+def test_a_table_on_a_list_item_has_the_columns_it_was_written_with(text: str, shown: str) -> None:
+    assert shown_in_bound(text) == shown
