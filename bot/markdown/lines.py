@@ -39,6 +39,11 @@ def line_start(text: str, at: int) -> int:
     return text.rfind("\n", 0, at) + 1
 
 
+def first_line_end(text: str) -> int:
+    """Where the second line begins; the text's end where there is none."""
+    return text.find("\n") + 1 or len(text)
+
+
 def stands_in_list(text: str, line: int, *, floor: int, known: bool) -> bool:
     """Whether the last line before `line` that is not indented is a list item; `known` holds before `floor`."""
     while line > floor:

@@ -104,3 +104,36 @@ def test_no_answer_holds_what_the_bot_says_beside_its_answers(text: str) -> None
 )
 def test_a_table_on_a_list_item_has_the_columns_it_was_written_with(text: str, shown: str) -> None:
     assert shown_in_bound(text) == shown
+
+
+@pytest.mark.parametrize("mark", ["> ", ">", "> > "])
+def test_a_fence_in_the_code_of_a_quoted_fence_does_not_end_it(mark: str) -> None:
+    lines = ["```py", "def f():", "    ```", "    f()", "    ```", *["    x = 1"] * 300, "```"]
+    quoted = "\n".join((mark if line[0] != " " else f"{mark.rstrip()} ") + line for line in lines)
+    found = [render(part) for part in parts(f"{quoted}\n\nafter", limit=TEXT_MAX, length=length)]
+    assert len(found) > 1
+    assert found[0].startswith("> ```py\n> def f():\n>     ˋˋˋ\n>     f()\n>     ˋˋˋ\n>     x = 1\n")
+    assert [message.count("```") for message in found] == [2] * len(found)
+    assert found[-1].endswith("> ```\n\nafter")
+
+
+def test_paragraphs_of_a_list_item_that_was_cut_off_are_no_code() -> None:
+    text = "1. a\n   - b\n\n" + "     A paragraph. A paragraph.\n\n" * 200 + "end"
+    found = [render(part) for part in parts(text, limit=TEXT_MAX, length=length)]
+    assert len(found) > 2
+    assert not any("```" in message for message in found)
+
+
+def test_code_in_a_list_item_whose_words_were_cut_is_code() -> None:
+    text = "- " + "word " * 500 + "\n  - b\n\n    ```\n" + "    x = 1\n" * 400 + "    ```\nafter"
+    found = [render(part) for part in parts(text, limit=TEXT_MAX, length=length)]
+    assert len(found) > 2
+    assert [message.count("```") for message in found] == [0] + [2] * (len(found) - 1)
+    assert found[-1].endswith("x = 1\n```\nafter")
+
+
+def test_a_list_item_of_many_messages_is_still_one_behind_them() -> None:
+    text = "- " + "word " * 1_500 + "\n  - b\n\n    ```\n" + "    x = 1\n" * 400 + "    ```\nafter"
+    found = [render(part) for part in parts(text, limit=TEXT_MAX, length=length)]
+    assert sum(message.count("```") for message in found) == 2 * sum("x = 1" in message for message in found)
+    assert found[-1].endswith("x = 1\n```\nafter")

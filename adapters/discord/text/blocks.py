@@ -33,7 +33,8 @@ class Block(NamedTuple):
 
 def blocks(lines: Sequence[str]) -> Iterator[Block]:
     """The text in order; all lines together are the lines given."""
-    at = margin = 0
+    at = 0
+    margin = indent(lines[0]) if lines else 0  # a cut may have taken the list item that the first line is in
     while at < len(lines):
         margin = _margin(lines, at, margin)
         if (end := _fence_end(lines, at)) > at:
@@ -59,7 +60,7 @@ def closes(opening: re.Match[str], line: str) -> bool:
     if not closing or closing["info"].strip() or closing["lead"].strip(" \t>"):
         return False
     depth = opening["lead"].count(">")
-    if closing["lead"].count(">") != depth or (not depth and _columns(closing) > _columns(opening) + 3):
+    if closing["lead"].count(">") != depth or _columns(closing) > max(_columns(opening), min(depth, 1)) + 3:
         return False
     return closing["run"].startswith(opening["run"])
 
@@ -96,7 +97,8 @@ def _fence_end(lines: Sequence[str], start: int) -> int:
 
 
 def _columns(fence: re.Match[str]) -> int:
-    return len(fence["lead"].expandtabs(4))
+    """The column at which a fence stands, within its quotes if it is in any."""
+    return len(fence["lead"].rpartition(">")[2].expandtabs(4))
 
 
 def _code_end(lines: Sequence[str], start: int, *, margin: int) -> int:
