@@ -137,3 +137,15 @@ def test_a_list_item_of_many_messages_is_still_one_behind_them() -> None:
     found = [render(part) for part in parts(text, limit=TEXT_MAX, length=length)]
     assert sum(message.count("```") for message in found) == 2 * sum("x = 1" in message for message in found)
     assert found[-1].endswith("x = 1\n```\nafter")
+
+
+def test_a_paragraph_below_the_code_of_a_list_item_that_was_cut_off_is_no_code() -> None:
+    text = "the item's words\n\n    ```py\n    x = 1\n    ```\n\n    Its __last__ words.\n\nend"
+    assert shown_in_bound(text) == text.replace("__", "**")
+
+
+def test_a_paragraph_below_code_that_was_cut_in_a_list_is_no_code() -> None:
+    text = "1. a\n   - b\n     ```py\n" + "     x = 1\n" * 400 + "     ```\n\n     The __last__ words.\n\nend"
+    found = [render(part) for part in parts(text, limit=TEXT_MAX, length=length)]
+    assert len(found) > 1
+    assert found[-1].endswith("x = 1\n```\n\n     The **last** words.\n\nend")

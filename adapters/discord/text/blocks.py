@@ -39,6 +39,8 @@ def blocks(lines: Sequence[str]) -> Iterator[Block]:
         margin = _margin(lines, at, margin)
         if (end := _fence_end(lines, at)) > at:
             yield Block("fence", lines[at:end])
+            # What stands below it may belong to the same item. `parts` opens code of a list again at the left edge.
+            margin = max(margin, indent(lines[at]) if at else 4)
         elif (end := _code_end(lines, at, margin=margin)) > at:
             yield Block("code", lines[at:end])
         elif (end := _table_end(lines, at)) > at:
