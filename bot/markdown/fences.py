@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bot.markdown.lines import stands_in_list
+from bot.markdown.lines import first_line_end, indented_by, stands_in_list
 
 _RUN = re.compile(r"```+|~~~+")
 _LEAD = re.compile(r"(?:[ \t>]|(?:[-+*]|\d{1,9}[.)])[ \t])*+")
@@ -38,8 +38,13 @@ class Fence:
     @property
     def half(self) -> re.Pattern[str]:
         """A line that is, or may still become, the closing line or the beginning of a quoted one."""
-        quote = rf"(?:[ \t]*>){{0,{self.depth}}}[ \t]*" if self.depth else rf" {{0,{self.indent + 3}}}"
-        return re.compile(rf"{quote}{self.run[0]}*[ \t]*")
+        closing = rf"(?:[ \t]*>){{{self.depth}}}{indented_by(self.inner + 3)}{self.run[0]}*"
+        return re.compile(rf"(?:{closing}|(?:[ \t]*>){{0,{self.depth}}})[ \t]*")
+
+    @property
+    def inner(self) -> int:
+        """The column at which it stands within its quotes; the space behind their marks counts also where it is not."""
+        return max(1, _inner(self.lead)) if self.depth else self.indent
 
     @property
     def quoted(self) -> re.Pattern[str]:
@@ -48,11 +53,9 @@ class Fence:
 
     def closed_by(self, lead: str, run: str) -> bool:
         """Whether a line of only this lead and this run ends the fence."""
-        if self.depth or ">" in lead:
-            indented = lead.count(">") == self.depth and not lead.strip(" \t>")
-        else:
-            indented = not lead.strip(" ") and len(lead) <= self.indent + 3
-        return indented and run.startswith(self.run)
+        if lead.strip(" \t>") or lead.count(">") != self.depth:
+            return False
+        return _inner(lead) <= self.inner + 3 and run.startswith(self.run)
 
 
 class Span(NamedTuple):
@@ -71,14 +74,19 @@ class Span(NamedTuple):
     phantom: bool = False
 
 
-def fences_of(text: str, first: Fence | None, *, in_list: bool, widest: int, phantoms: bool = False) -> list[Span]:
-    """The fences of a text in order; `first` is open at its beginning. A wider opening than `widest` is text."""
+def fences_of(
+    text: str, first: Fence | None, *, in_list: bool, widest: int, within_line: bool = False, phantoms: bool = False
+) -> list[Span]:
+    """The fences of a text in order; `first` is open at its beginning. A wider opening than `widest` is text.
+
+    `in_list` says what the text begins in, with `within_line` what the line does of which its first is the end.
+    """
     spans: list[Span] = []
     at = 0
     if first:
         spans.append(_until_closed(text, first, start=-1, body=0))
         at = spans[0].after
-    known = _Known(0, in_list)
+    known = _Known(first_line_end(text) if within_line else 0, in_list)
     while opening := _next_opening(text, at, known=known, widest=widest):
         span, known = opening
         at = span.after
@@ -124,6 +132,10 @@ def _opened(text: str, line: int, run: re.Match[str], *, end: int, widest: int) 
 def _fence(lead: str, run: str, *, info: str) -> Fence:
     depth = lead.count(">")
     return Fence(run, _BULLET.sub(lambda mark: " " * len(mark[0]), lead), info.rstrip(), depth, _indent(lead))
+
+
+def _inner(lead: str) -> int:
+    return len(lead.rpartition(">")[2].expandtabs(4))
 
 
 def _indent(lead: str) -> int:

@@ -38,11 +38,15 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Carry:
-    """What a part inherits from the one before: an open fence, a table's head, a list. `head` is what it repeats."""
+    """What a part inherits from the one before: an open fence, a table's head, a list, the end of a line.
+
+    `head` is what it repeats.
+    """
 
     fence: Fence | None = None
     table: str = ""
     in_list: bool = False
+    within_line: bool = False
     head: str = ""
 
 
@@ -70,7 +74,7 @@ class Window:
         """The fences of the text that a part shows; the cut may have made a last one of half a line."""
         if body == self.text:
             return self.fences
-        return fences_of(body, self.carry.fence, in_list=self.carry.in_list, widest=self.widest)
+        return self._fences_of(body)
 
     def up_to_overflow(self, reach: _Reach) -> "Window":
         """Up to the first character at which an open fence, once closed, no longer fits, if there is one."""
@@ -99,7 +103,10 @@ class Window:
     @cached_property
     def _spans(self) -> list[Span]:
         """Fences and phantoms, in order."""
-        return fences_of(self.text, self.carry.fence, in_list=self.carry.in_list, widest=self.widest, phantoms=True)
+        return self._fences_of(self.text, phantoms=True)
+
+    def _fences_of(self, text: str, *, phantoms: bool = False) -> list[Span]:
+        return _fences_after(self.carry, text, widest=self.widest, phantoms=phantoms)
 
 
 def window(text: str, at: int, *, carry: Carry, room: int, bounds: Bounds) -> Window:
@@ -124,10 +131,22 @@ def _most(text: str, at: int, *, carry: Carry, bounds: Bounds) -> int:
     """
     if bounds.tables is not None:
         near = text[at : at + bounds.limit // 2]
-        fences = fences_of(near, carry.fence, in_list=carry.in_list, widest=bounds.limit // 5)
+        fences = _fences_after(carry, near, widest=bounds.limit // 5)
         if found := overfull(near, fences, tables=bounds.tables, rows=bounds.rows, running=bool(carry.table)):
             return found.known
     return len(text) - at
+
+
+def _fences_after(carry: Carry, text: str, *, widest: int, phantoms: bool = False) -> list[Span]:
+    """The fences of a text that begins with what a part inherits."""
+    return fences_of(
+        text,
+        carry.fence,
+        in_list=carry.in_list,
+        within_line=carry.within_line,
+        widest=widest,
+        phantoms=phantoms,
+    )
 
 
 def _overflow(text: str, span: Span, *, fits: int, reach: _Reach) -> int | None:

@@ -17,6 +17,17 @@ DELIMITER = re.compile(r" {0,3}(?=[-|: \t])(?=[^|\n]*\|)\|?(?:[ \t]*+:?-++:?[ \t
 UNDERLINE = re.compile(r"[\s|:=-]*\Z")
 
 
+def indented_by(columns: int) -> str:
+    """A pattern for white space at a line's beginning that is at most so wide; a tab reaches to the next fourth column.
+
+    Where it is wider, `match` takes as much of it as stays within.
+    """
+    stop = r"(?: {0,3}\t| {4})"
+    stops, rest = divmod(columns, 4)
+    fewer = rf"|{stop}{{0,{stops - 1}}} {{0,3}}" if stops else ""
+    return rf"(?:{stop}{{{stops}}} {{0,{rest}}}{fewer})"
+
+
 def past(pattern: re.Pattern[str], text: str, at: int) -> int:
     """Where a match that begins at `at` ends, or `at`."""
     match = pattern.match(text, at)
@@ -26,6 +37,11 @@ def past(pattern: re.Pattern[str], text: str, at: int) -> int:
 def line_start(text: str, at: int) -> int:
     """Where the line that holds the character before `at`, or begins at `at`, begins."""
     return text.rfind("\n", 0, at) + 1
+
+
+def first_line_end(text: str) -> int:
+    """Where the second line begins; the text's end where there is none."""
+    return text.find("\n") + 1 or len(text)
 
 
 def stands_in_list(text: str, line: int, *, floor: int, known: bool) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from bot.markdown.boundaries import best_cut
 from bot.markdown.fences import Fence, Span
 from bot.markdown.fitting import Bounds, Carry, Length, Window, window
-from bot.markdown.lines import INK, SPACES, line_start, past, stands_in_list, table_head
+from bot.markdown.lines import INK, SPACES, first_line_end, indented_by, line_start, past, stands_in_list, table_head
 
 _BLANK_LINES = re.compile(r"(?:[^\S\n]*+\n)*+")
 
@@ -108,7 +108,7 @@ def _without_half_closing(body: str, span: Span) -> str:
 
 def _dedented(body: str, *, to: int, by: int) -> str:
     # In its list this code stood at column `by`; in a message without the list it would be indented code.
-    return re.sub(rf"(?m)^ {{1,{by}}}", "", body[:to]) + body[to:]
+    return re.sub(rf"(?m)^{indented_by(by)}", "", body[:to]) + body[to:]
 
 
 # --- what the next part inherits ------------------------------------------------------------------------------
@@ -118,21 +118,22 @@ def _inherited(seen: Window, fences: Sequence[Span], *, cut: int, after: int, bo
     """What the part that begins at `after` inherits from the one that ends at `cut` and shows these fences."""
     text = seen.text
     whole_line = text[after - 1 : after] == "\n"
-    line = after if whole_line else line_start(text, cut)
-    in_list = stands_in_list(text, line, floor=0, known=seen.carry.in_list)
+    # Of a line that goes on in the next part its beginning decides.
+    floor = first_line_end(text) if seen.carry.within_line else 0
+    in_list = stands_in_list(text, after if whole_line else cut, floor=floor, known=seen.carry.in_list)
     if fences and fences[-1].open:
         fence = _continued(fences[-1].fence)
         if fence.depth and whole_line and not fence.quoted.match(text, after):
             return Carry(in_list=in_list)
         lead = "" if whole_line or not fence.depth else fence.lead
         head = _reopening(fence, bounds) + lead
-        return Carry(fence=fence, in_list=in_list, head=head)
+        return Carry(fence=fence, in_list=in_list, within_line=not whole_line, head=head)
     row = text[after:].partition("\n")[0]
     if "|" in row and whole_line and after == cut:
         table = table_head(text[:cut], carried=seen.carry.table)
         if bounds.length(table) <= bounds.limit // 4:
             return Carry(table=table, in_list=in_list, head=table)
-    return Carry(in_list=in_list)
+    return Carry(in_list=in_list, within_line=not whole_line)
 
 
 def _continued(fence: Fence) -> Fence:

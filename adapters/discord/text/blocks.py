@@ -17,7 +17,9 @@ FENCE = re.compile(r"(?P<lead>(?:[ \t>]|(?:[-+*]|\d{1,9}[.)])[ \t])*+)(?P<run>`{
 QUOTE = re.compile(r"(?:[ \t]{0,3}>)+[ \t]?")
 """The beginning of a line in a quote."""
 
-_ITEM = re.compile(r"[ \t]*(?:[-+*]|\d{1,9}[.)])[ \t]+")
+ITEM = re.compile(r"[ \t]*(?:[-+*]|\d{1,9}[.)])[ \t]+")
+"""The beginning of a list item."""
+
 _UNDERLINE = re.compile(r" {0,3}(?:={3,}|-{3,})\s*")
 _NO_PARAGRAPH = re.compile(r"[ \t]{4}|\s*(?:$|[-+*>|#]|\d{1,9}[.)]\s|_[ \t]*_)")
 
@@ -31,11 +33,14 @@ class Block(NamedTuple):
 
 def blocks(lines: Sequence[str]) -> Iterator[Block]:
     """The text in order; all lines together are the lines given."""
-    at = margin = 0
+    at = 0
+    margin = indent(lines[0]) if lines else 0  # a cut may have taken the list item that the first line is in
     while at < len(lines):
         margin = _margin(lines, at, margin)
         if (end := _fence_end(lines, at)) > at:
             yield Block("fence", lines[at:end])
+            # What stands below it may belong to the same item. `parts` opens code of a list again at the left edge.
+            margin = max(margin, indent(lines[at]) if at else 4)
         elif (end := _code_end(lines, at, margin=margin)) > at:
             yield Block("code", lines[at:end])
         elif (end := _table_end(lines, at)) > at:
@@ -52,11 +57,14 @@ def blocks(lines: Sequence[str]) -> Iterator[Block]:
 
 
 def closes(opening: re.Match[str], line: str) -> bool:
-    """Whether a line ends the fence that was opened so."""
+    """Whether a line ends the fence that was opened so; four columns deeper it is code (CommonMark 4.5)."""
     closing = FENCE.fullmatch(line)
     if not closing or closing["info"].strip() or closing["lead"].strip(" \t>"):
         return False
-    return closing["run"].startswith(opening["run"]) and closing["lead"].count(">") == opening["lead"].count(">")
+    depth = opening["lead"].count(">")
+    if closing["lead"].count(">") != depth or _columns(closing) > max(_columns(opening), min(depth, 1)) + 3:
+        return False
+    return closing["run"].startswith(opening["run"])
 
 
 def unquoted(line: str) -> str:
@@ -67,7 +75,7 @@ def unquoted(line: str) -> str:
 
 def _margin(lines: Sequence[str], at: int, before: int) -> int:
     """Where the text of the list item around a line begins; 0 outside of lists."""
-    item = _ITEM.match(lines[at])
+    item = ITEM.match(lines[at])
     if item:
         return len(item[0].expandtabs(4))
     after_blank = at == 0 or not lines[at - 1].strip()
@@ -85,12 +93,19 @@ def _fence_end(lines: Sequence[str], start: int) -> int:
             return at + 1
         if not quoted.match(lines[at]):
             return at
-    return len(lines)
+    # So far indented `bot.markdown.parts` may have taken it for text, and have cut off what this line ends.
+    ends_what_was_cut = not opening["lead"].strip() and _columns(opening) > 3 and not opening["info"].strip()
+    return start if ends_what_was_cut else len(lines)
+
+
+def _columns(fence: re.Match[str]) -> int:
+    """The column at which a fence stands, within its quotes if it is in any."""
+    return len(fence["lead"].rpartition(">")[2].expandtabs(4))
 
 
 def _code_end(lines: Sequence[str], start: int, *, margin: int) -> int:
     """Behind the code that a blank line and four more columns begin; a nested list item is no code."""
-    if start == 0 or lines[start - 1].strip() or not lines[start].strip() or _ITEM.match(lines[start]):
+    if start == 0 or lines[start - 1].strip() or not lines[start].strip() or ITEM.match(lines[start]):
         return start
     end = start
     for at in range(start, len(lines)):

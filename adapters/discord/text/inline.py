@@ -45,6 +45,7 @@ class _Line:
     def __init__(self, *, newline: str, flat: bool) -> None:
         self._newline, self._flat = newline, flat
         self._code: list[str] = []
+        self._code_end = (-1, "")  # where, in which text
 
     def shown(self, line: str) -> str:
         masked = self._masked(line.replace("\0", _NUL))
@@ -70,16 +71,22 @@ class _Line:
 
     def _mark(self, found: re.Match[str]) -> str:
         if found[0] == "\0":
-            return self._code.pop()
+            return self._apart(found, self._code.pop())
         if found["label"] is not None:
             return link_shown(found, self._marked(label_of(found)))
         if formula := formula_of(found):
-            return f"`{formula}`"
+            return self._apart(found, f"`{formula}`")
         if found["break"]:
             return self._newline
         if found["strong"]:
             return "" if self._flat else found[0]
         return "\\|" * len(found[0]) if found["bars"] else found[0]
+
+    def _apart(self, found: re.Match[str], code: str) -> str:
+        """Code, away from code that ends where it begins: its backticks would become one run with those."""
+        beside = self._code_end == (found.start(), found.string)
+        self._code_end = (found.end(), found.string)
+        return f" {code}" if beside else code
 
 
 def _stray(ticks: str) -> str:

@@ -35,7 +35,7 @@ def formula_of(found: re.Match[str]) -> str | None:
 def formula_end(lines: Sequence[str], start: int) -> int:
     """Behind the last line of a formula of several lines that begins at `start`; `start` where none does."""
     opening = _OPENING.fullmatch(lines[start])
-    if not opening or opening["sign"] in opening["rest"] or "\\]" in opening["rest"]:
+    if not opening or any(sign in opening["rest"] for sign in (opening["sign"], "\\]", "```")):
         return start
     depth = opening["lead"].count(">")
     for at in range(start + 1, min(len(lines), start + _LINES_MAX)):

@@ -25,7 +25,7 @@ FORMULA_EXTRA = len("```tex\n")
 # `>a` gets the space that makes it a quote, `-# a` the backslash that keeps it from being small print.
 _BARE_QUOTE = re.compile(r"(?m)^[ \t]*+>(?! )")
 _RUN = re.compile("```+")
-_SMALL_PRINT = re.compile(r"(?m)^[ \t>]*+-#")
+_SMALL_PRINT = re.compile(r"(?m)^(?:[^\S\n]|>)*+-#")
 
 
 def length(text: str) -> int:

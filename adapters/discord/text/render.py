@@ -12,7 +12,7 @@ messages that a cap of 17 lines (openclaw's) makes of it, and each message more 
 import re
 from collections.abc import Iterator, Sequence
 
-from adapters.discord.text.blocks import FENCE, QUOTE, Block, blocks, closes, unquoted
+from adapters.discord.text.blocks import FENCE, ITEM, QUOTE, Block, blocks, closes, unquoted
 from adapters.discord.text.inline import bold, inline
 from adapters.discord.text.latex import formula_shown
 from adapters.discord.text.length import indent, length
@@ -34,7 +34,7 @@ _RULE = re.compile(r"\s{0,3}(?:(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})")
 _QUOTES = re.compile(r"^([ \t]*)>(?:[ \t]?>)* ?")
 _PLUS = re.compile(r"^((?:[ \t]*> )?[ \t]*+)\+(?=[ \t])")
 _TASK = re.compile(r"^((?:[ \t]*> )?[ \t]*+[-*][ \t]+)\[([ xX])\](?=[ \t])")
-_SMALL_PRINT = re.compile(r"^((?:[ \t]*> )?[ \t]*+)-#(?=[ \t])")
+_SMALL_PRINT = re.compile(r"(?m)^((?:[^\S\n]*> )?[^\S\n]*+)-#(?=[ \t])")
 # The language after a fence, and what only some sites show beside it: attributes, a title, lines to mark.
 _INFO = re.compile(r"(?P<language>[\w.+#-]{1,30})(?:[\s,:{][^=:{]{0,20}[=:{,].*|\{.*)?")
 
@@ -121,7 +121,10 @@ def _table(lines: Sequence[str]) -> Iterator[str]:
     """A table within the room that `length` has set aside for its rows."""
     mark = "> " if QUOTE.match(lines[0]) else ""
     room = length("\n".join(lines)) - len("```\n\n```") - len(mark) * 2
-    shown = table_shown([unquoted(line) for line in lines] if mark else lines, room=room)
+    rows = [unquoted(line) for line in lines] if mark else list(lines)
+    item = ITEM.match(rows[0])
+    lead = item[0] if item else ""
+    shown = lead + table_shown([rows[0][len(lead) :], *rows[1:]], room=room - len(lead))
     yield from (mark + line for line in shown.split("\n"))
 
 
@@ -134,9 +137,10 @@ def _line(line: str) -> str:
     heading = _HEADING.fullmatch(line, start)
     if heading and (words := heading[1].rstrip().rstrip("#").rstrip()):
         return line[:start] + bold(words)
-    line = _PLUS.sub(r"\1-", _SMALL_PRINT.sub(r"\1\\-#", line, count=1), count=1)
+    line = _PLUS.sub(r"\1-", line, count=1)
     line = _TASK.sub(lambda task: f"{task[1]}{'☐' if task[2] == ' ' else '☑'}", line, count=1).removesuffix("\\")
-    return inline(line, newline={"#": " ", ">": "\n> "}.get(line.lstrip()[:1], "\n"))
+    shown = inline(line, newline={"#": " ", ">": "\n> "}.get(line.lstrip()[:1], "\n"))
+    return _SMALL_PRINT.sub(r"\1\\-#", shown)  # now, since a break or an image may have stood before it
 
 
 def _in_one_quote(line: str) -> str:
