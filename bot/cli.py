@@ -316,8 +316,11 @@ def _health(call: _Call) -> int:
     from urllib.error import HTTPError, URLError
     from urllib.request import urlopen
 
+    from bot.settings import Settings
+
     # One setting alone: a probe comes every few seconds, and must not fail for another one.
-    port, path = _setting(call, "HTTP_PORT") or "8080", "readyz" if call.given.ready else "livez"
+    port = _setting(call, "HTTP_PORT") or Settings.model_fields["http_port"].default
+    path = "readyz" if call.given.ready else "livez"
     try:
         with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=4) as answer:
             print(answer.read().decode().strip())

@@ -8,12 +8,11 @@ from bot.inbox.commit import NotDurable
 from bot.inbox.inbox import Inbox
 from bot.metrics import Metrics
 from bot.platform import Submit
-from bot.tracing import Tracing
+from bot.tracing import OFF, Tracing
 
 
-def counted(inbox: Inbox, metrics: Metrics, *, platform: str, tracing: Tracing | None = None) -> Submit:
+def counted(inbox: Inbox, metrics: Metrics, *, platform: str, tracing: Tracing = OFF) -> Submit:
     """`Inbox.submit` for one platform with its metrics, which stand at 0 from the start."""
-    tracing = tracing or Tracing()
     for counter in (metrics.accepted, metrics.duplicates, metrics.ignored, metrics.refused, metrics.withdrawn):
         counter.labels(platform)
     metrics.ack.labels(platform)

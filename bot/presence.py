@@ -28,7 +28,7 @@ _NAME: Final = "process"
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process. `name` is its host (a pod's name) and number; `since` and `at` are Unix seconds.
+    """One process. `name` is its host (a pod's name) and number; `since` is in Unix seconds.
 
     `obstacles` keep it from its work, a sentence each; `platforms` says for each whether what it sends arrives.
     """
@@ -37,7 +37,6 @@ class Process:
     role: str
     version: str
     since: float
-    at: float
     running: int
     slots: int
     platforms: Mapping[str, bool]

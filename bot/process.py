@@ -33,7 +33,7 @@ from bot.presence import Presence, Process, own_name
 from bot.sealing import Seal
 from bot.settings import Settings, filled
 from bot.shared import RedisShared
-from bot.tracing import Tracing
+from bot.tracing import OFF, Tracing
 from bot.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Bot:
         role: Role = "all",
         completions: Completions | None = None,
         lease_s: float = LEASE_S,
-        tracing: Tracing | None = None,
+        tracing: Tracing = OFF,
     ) -> None:
         self._settings = settings
         self._lease_s = lease_s
@@ -85,7 +85,7 @@ class Bot:
         self._draining = False
         self._stack = AsyncExitStack()
         self._completions = completions or completions_of(settings)
-        self._tracing = tracing or Tracing()
+        self._tracing = tracing
         self.metrics = Metrics()
         self.metrics.build.labels(__version__, role).set(1)
         self.port = 0
@@ -145,7 +145,7 @@ class Bot:
             model=settings.completions_model,
             own_prompt=bool(settings.system_prompt or settings.system_prompt_file),
             history_ttl_hours=settings.history_ttl_hours,
-            connected=lambda: {one.name: one.name in self._opened and one.connected for one in self._chosen},
+            connected=self._connected,
             state=state,
         )
 
@@ -260,8 +260,11 @@ class Bot:
 
     async def obstacles(self) -> Sequence[str]:
         """What keeps this process from doing its work right now, one sentence each."""
+        return self._obstacles(await self._of_store())
+
+    def _obstacles(self, of_store: Sequence[str]) -> list[str]:
         found = ["the bot is shutting down"] if self._draining else []
-        found += await self._of_store()
+        found += of_store
         for platform in self._chosen:
             # Also in a worker, which listens to nothing: what it cannot write, it cannot answer.
             refusal = platform.refusal if isinstance(platform, TellsRefusals) else None
@@ -281,8 +284,9 @@ class Bot:
         """Bring the gauges up to date before a scrape. What Redis cannot tell just now stays as it was."""
         metrics = self.metrics
         self._note_platforms()
-        metrics.ready.set(not await self.obstacles())
-        metrics.durable.set(not await self._of_store())
+        of_store = await self._of_store()
+        metrics.ready.set(not self._obstacles(of_store))
+        metrics.durable.set(not of_store)
         try:
             depth, oldest_s = await self.inbox.depth()
             balance, dead = await self._tally(), await self.inbox.dead_letters()
@@ -302,17 +306,21 @@ class Bot:
             role=self._role,
             version=__version__,
             since=self._since,
-            at=time.time(),
             running=self._worker.running,
             slots=self._settings.worker_slots,
-            platforms={one.name: one.name in self._opened and one.connected for one in self._chosen},
+            platforms=self._connected(),
             obstacles=tuple(await self.obstacles()),
         )
 
+    def _connected(self) -> dict[str, bool]:
+        """Whether what each platform sends arrives here."""
+        return {one.name: one.name in self._opened and one.connected for one in self._chosen}
+
     def _note_platforms(self) -> None:
+        if self._role != "worker":
+            for name, connected in self._connected().items():
+                self.metrics.connected.labels(name).set(connected)
         for platform in self._chosen:
-            if self._role != "worker":
-                self.metrics.connected.labels(platform.name).set(platform.name in self._opened and platform.connected)
             if isinstance(platform, KeepsConnection) and (silent_s := platform.last_heard_s) is not None:
                 self.metrics.last_heard.labels(platform.name).set(silent_s)
             if isinstance(platform, TellsRefusals):

@@ -8,7 +8,7 @@ Names follow the conventions for messaging and GenAI spans (semantic-conventions
 Development). This file is the only one that knows OpenTelemetry.
 """
 
-import logging
+import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,11 +20,10 @@ from bot.inbox.claim import Claim
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import TracerProvider as Provider
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Span, Tracer
     from opentelemetry.util.types import AttributeValue
-
-log = logging.getLogger(__name__)
 
 FRESH_S: Final = 60.0
 """A mention that waited for longer begins a trace of its own (chosen)."""
@@ -37,7 +36,7 @@ class Tracing:
 
     def __init__(self, exporter: "SpanExporter | None" = None, *, version: str = "", role: str = "") -> None:
         self._tracer: Tracer | None = None
-        self._close = _nothing
+        self._provider: Provider | None = None
         if exporter is None:
             return
         from opentelemetry.sdk.resources import Resource
@@ -48,11 +47,12 @@ class Tracing:
         provider = TracerProvider(resource=Resource.create(about), shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = provider.get_tracer("routernesia-bot")
-        self._close = provider.shutdown
+        self._provider = provider
 
     def close(self) -> None:
         """Send what waits. It blocks for seconds where nobody takes it."""
-        self._close()
+        if self._provider:
+            self._provider.shutdown()
 
     @contextmanager
     def accepting(self, mention: Mention) -> Generator[Mention]:
@@ -119,6 +119,10 @@ class Tracing:
             span.end()
 
 
+OFF: Final = Tracing()
+"""Makes no spans."""
+
+
 def exporting(endpoint: str | None) -> "SpanExporter | None":
     """What sends spans to a collector by OTLP over HTTP; None where none is named.
 
@@ -138,8 +142,6 @@ def exporting(endpoint: str | None) -> "SpanExporter | None":
 
 def around() -> Mapping[str, str]:
     """For log lines: the trace that is written to just now."""
-    import sys
-
     trace = sys.modules.get("opentelemetry.trace")  # not loaded: no trace
     if trace is None:
         return {}
@@ -167,6 +169,3 @@ def _context(traceparent: str) -> "Context":
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     return TraceContextTextMapPropagator().extract({"traceparent": traceparent})
-
-
-def _nothing() -> None: ...

@@ -15,6 +15,9 @@ from tests.running import KEY, Services
 
 ROOT = Path(__file__).parents[1]
 
+ONLY_DISCORD = {"SLACK_BOT_TOKEN": "", "SLACK_APP_TOKEN": ""}
+"""For `environment`: without Slack."""
+
 
 def environment(outside: Services, **more: str) -> dict[str, str]:
     """The settings of a bot between the fakes, and nothing of the caller's own."""

@@ -12,7 +12,7 @@ from bot.completions.client import ATTEMPTS
 from bot.errors import CompletionError
 from bot.events import Delta
 from bot.metrics import Metrics
-from bot.tracing import Tracing
+from bot.tracing import OFF, Tracing
 
 
 class Asking:
@@ -25,13 +25,13 @@ class Asking:
         *,
         provider: str,
         model: str,
-        tracing: Tracing | None = None,
+        tracing: Tracing = OFF,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._completions = completions
         self._metrics = metrics
         self._of = (provider, model)
-        self._tracing = tracing or Tracing()
+        self._tracing = tracing
         self._clock = clock
 
     async def stream(

@@ -10,7 +10,7 @@ from bot.answer.titles import Titles
 from bot.inbox.inbox import Inbox
 from bot.metrics import Metrics
 from bot.services import Shared
-from bot.tracing import Tracing
+from bot.tracing import OFF, Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +42,5 @@ class Means:
     titles: Titles
     model: ModelState = field(default_factory=ModelState)
     estimate: prompt.TokenEstimate = field(default_factory=prompt.TokenEstimate)
-    tracing: Tracing = field(default_factory=Tracing)
+    tracing: Tracing = OFF
     wall: Callable[[], float] = time.time

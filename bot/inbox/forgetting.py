@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from bot import store
 from bot.inbox import scripts
+from bot.inbox.letters import Letters
 
 PAGE = 1000
 """Keys looked at in one step: about 0.3 ms of the server's one thread (measured)."""
@@ -33,6 +34,7 @@ class Forgetting:
         self._redis = redis
         self._forget = redis.register_script(scripts.FORGET)
         self._empty = redis.register_script(scripts.EMPTY)
+        self._letters = Letters(redis)
 
     async def conversation(self, name: str) -> bool:
         """Delete what a conversation remembers; whether there was anything.
@@ -103,11 +105,9 @@ class Forgetting:
 
     async def _bury(self, which: Callable[[str], bool]) -> None:
         """Delete given-up mentions of some conversations."""
-        async with store.attempt("delete given-up mentions"):
-            letters = cast("list[str]", await cast(Any, self._redis.lrange(store.key("dead"), 0, -1)))
-            for letter in letters:
-                if which(_field(letter, "conversation")):
-                    await cast(Any, self._redis.lrem(store.key("dead"), 1, letter))
+        for letter in await self._letters.all():
+            if which(letter.conversation):
+                await self._letters.drop(letter)
 
     async def _unlink(self, keys: list[str]) -> None:
         for at in range(0, len(keys), PAGE):

@@ -42,9 +42,9 @@ def short_id(event_id: str) -> str:
 class Letters:
     """The list. Every method raises StoreError when Redis does not do its part."""
 
-    def __init__(self, redis: Redis, *, seal: Seal) -> None:
+    def __init__(self, redis: Redis, *, seal: Seal | None = None) -> None:
         self._redis = redis
-        self._entries = Entries(seal)
+        self._entries = Entries(seal or Seal())
         self._retry = redis.register_script(scripts.RETRY)
 
     async def all(self) -> Sequence[Letter]:

@@ -4,7 +4,7 @@ The counts change in the same steps as the lanes (see `bot.inbox.scripts`), so t
 crashes: what was taken has ended in one of four ways, or waits. Anything else was lost, by the store or by a hand.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import cast
 
 from redis.asyncio import Redis
@@ -54,17 +54,8 @@ class Tally:
         """Both sides of the balance, of one moment. Raises StoreError."""
         async with store.attempt("read the tally"):
             waiting, pairs = cast("tuple[int, list[str]]", await self._balance(keys=[store.PREFIX]))
-        counts = dict(zip(pairs[::2], map(_number, pairs[1::2]), strict=True))
-        return Balance(
-            accepted=counts.get("accepted", 0),
-            changes=counts.get("changes", 0),
-            answered=counts.get("answered", 0),
-            failed=counts.get("failed", 0),
-            withdrawn=counts.get("withdrawn", 0),
-            forgotten=counts.get("forgotten", 0),
-            followed=counts.get("followed", 0),
-            waiting=waiting,
-        )
+        counts = {**dict(zip(pairs[::2], map(_number, pairs[1::2]), strict=True)), "waiting": waiting}
+        return Balance(**{one.name: counts.get(one.name, 0) for one in fields(Balance)})
 
 
 def _number(text: str) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.chaos.fleet import valkey
 from tests.fakes.completions import Text
 from tests.running import Services, always, services
-from tests.subprocesses import Started, environment, started
+from tests.subprocesses import ONLY_DISCORD, Started, environment, started
 from tests.until import until
 
 WORDS = "An answer that takes a moment to write, and is not long."
@@ -59,12 +59,12 @@ async def roll(plan: Plan, *, redis_url: str, folder: Path) -> Outcome:
         channels = [outside.discord.add_guild((number % plan.shards, plan.shards))[1] for number in range(6)]
         channels.append(outside.discord.dm_channel(outside.discord.bob))
         # Only Discord; what stops is answered by those that stay, so nobody need wait for it.
-        env = environment(outside, REDIS_URL=redis_url, SLACK_BOT_TOKEN="", SLACK_APP_TOKEN="", DRAIN_SECONDS="5")
+        env = environment(outside, REDIS_URL=redis_url, DRAIN_SECONDS="5", **ONLY_DISCORD)
         fleet = [await _start(stack, env, folder) for _ in range(plan.processes)]
         await until(lambda: len(outside.discord.gateway.live) == plan.shards, within_s=STARTED_WITHIN_S)
         # Discord names direct messages nowhere: without RESUME only those of people who wrote before can be found.
         before = outside.discord.mention(channels[-1], outside.discord.bob, "are you there?")
-        await until(lambda: before in _answers(outside), within_s=STARTED_WITHIN_S)
+        await until(lambda: before in on_discord(outside), within_s=STARTED_WITHIN_S)
         outside.discord.gateway.resumable = not plan.refuse
         asked: list[str] = []
         asking = asyncio.create_task(_ask(outside, plan, channels, asked))
@@ -80,7 +80,7 @@ async def roll(plan: Plan, *, redis_url: str, folder: Path) -> Outcome:
         await asyncio.wait([asking])
         if not asking.cancelled():
             asking.result()
-        await until(lambda: not set(asked) - _answers(outside).keys(), within_s=ANSWERED_WITHIN_S)
+        await until(lambda: not set(asked) - on_discord(outside).keys(), within_s=ANSWERED_WITHIN_S)
         return _outcome(plan, outside, [before, *asked], rolled)
 
 
@@ -102,7 +102,7 @@ async def _ask(outside: Services, plan: Plan, channels: list[str], asked: list[s
         await asyncio.sleep(1 / plan.per_second)
 
 
-def _answers(outside: Services) -> Counter[str]:
+def on_discord(outside: Services) -> Counter[str]:
     """How many whole answers stand under each question."""
     discord = outside.discord
     whole = (one for channel in discord.channels for one in discord.answers(channel) if one["content"] == WORDS)
@@ -110,7 +110,7 @@ def _answers(outside: Services) -> Counter[str]:
 
 
 def _outcome(plan: Plan, outside: Services, asked: list[str], rolled: int) -> Outcome:
-    answers = _answers(outside)
+    answers = on_discord(outside)
     posts = len(outside.discord.entries("post"))
     return Outcome(
         asked=len(asked),

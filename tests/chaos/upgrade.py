@@ -2,7 +2,8 @@
 
     python -m tests.chaos.upgrade [--seconds 60] [--socket]
 
-A Deployment brings the new pod up before an old one goes; a StatefulSet ends the old pod first. Who goes has left the
+A Deployment brings the new pod up before an old one goes; Discord's gateways have it harder here, each goes before the
+next one comes, as where a node is lost. Who goes has left the
 Service before SIGTERM comes, but for a while (the preStop pause) proxies still send it requests. Counted are questions
 without an answer, answers beyond one, and events that Slack had to deliver again.
 """
@@ -22,13 +23,13 @@ import aiohttp
 from aiohttp import web
 
 from tests.chaos.fleet import valkey
+from tests.chaos.rolling import WORDS, on_discord
 from tests.fakes.completions import Text
 from tests.fakes.slack import FakeSlack
 from tests.running import Services, always, services
-from tests.subprocesses import Started, environment, started
+from tests.subprocesses import ONLY_DISCORD, Started, environment, started
 from tests.until import until
 
-WORDS = "An answer that takes a moment to write, and is not long."
 READY_WITHIN_S = 60.0
 ANSWERED_WITHIN_S = 120.0
 PRE_STOP_S = 1.0
@@ -203,7 +204,7 @@ def _workloads(plan: Plan, outside: Services, redis_url: str) -> list[Workload]:
     slack = outside.slack
     heard = {"SLACK_SIGNING_SECRET": slack.signing_secret, "SLACK_APP_TOKEN": ""} if plan.http else {}
     env = environment(outside, REDIS_URL=redis_url, DRAIN_SECONDS="20", **heard)
-    without_slack = {"SLACK_BOT_TOKEN": "", "SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": ""}
+    without_slack = {**ONLY_DISCORD, "SLACK_SIGNING_SECRET": ""}
     return [
         Workload("slack", "gateway", env | {"DISCORD_TOKEN": ""}),
         Workload("discord", "gateway", env | without_slack, surge=False),
@@ -230,10 +231,9 @@ async def _on_slack(outside: Services, channel: str, asked: list[str]) -> None:
 
 def _answers(outside: Services) -> Counter[str]:
     """How many whole answers stand for each question."""
-    slack, discord = outside.slack, outside.discord
-    on_slack = (one["thread_ts"] for channel in list(slack.channels) for one in slack.answers(channel))
-    on_discord = (one for channel in discord.channels for one in discord.answers(channel) if one["content"] == WORDS)
-    return Counter([*on_slack, *(str(one["message_reference"]["message_id"]) for one in on_discord)])
+    slack = outside.slack
+    on_slack = Counter(one["thread_ts"] for channel in list(slack.channels) for one in slack.answers(channel))
+    return on_slack + on_discord(outside)
 
 
 def _outcome(outside: Services, asked: list[str], replaced: Mapping[str, int]) -> Outcome:

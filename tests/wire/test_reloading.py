@@ -9,7 +9,7 @@ from bot.reloading import Reloading
 from bot.settings import Config, Settings, load
 from tests.fakes.completions import Text
 from tests.running import KEY, always, services
-from tests.subprocesses import environment, started
+from tests.subprocesses import ONLY_DISCORD, environment, started
 from tests.until import until
 
 NEW_KEY = "sk-renewed-and-not-the-old-one"
@@ -22,8 +22,8 @@ async def test_a_renewed_key_and_log_level_are_taken_up_without_a_restart(tmp_pa
     envfile.write_text("LOG_LEVEL=warning")
     async with services() as outside:
         outside.completions.default = always(Text("An answer."))
-        env = environment(outside, DATA_DIR=str(tmp_path / "data"), SETTINGS_DIR=str(secrets), SLACK_BOT_TOKEN="")
-        env = {name: value for name, value in env.items() if name != "COMPLETIONS_API_KEY"} | {"SLACK_APP_TOKEN": ""}
+        env = environment(outside, DATA_DIR=str(tmp_path / "data"), SETTINGS_DIR=str(secrets), **ONLY_DISCORD)
+        env = {name: value for name, value in env.items() if name != "COMPLETIONS_API_KEY"}
         async with started(env, folder=tmp_path, more=("--env-file", str(envfile))) as bot:
             await until(lambda: outside.discord.gateway.live, within_s=30)
             assert not bot.events("gateway_ready")

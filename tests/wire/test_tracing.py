@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 
 from bot.tracing import exporting
 from tests.fakes.completions import Text, status
-from tests.running import always, services
-from tests.subprocesses import environment, started
+from tests.running import Services, always, services
+from tests.subprocesses import ONLY_DISCORD, environment, started
 from tests.until import until
 
 SECRET = "what Ana wrote"
@@ -59,18 +59,16 @@ async def collecting() -> AsyncGenerator[Collector]:
         await runner.cleanup()
 
 
+def traced(outside: Services, redis_url: str, collector: str) -> dict[str, str]:
+    return environment(outside, REDIS_URL=redis_url, OTEL_EXPORTER_OTLP_ENDPOINT=collector, **ONLY_DISCORD)
+
+
 async def test_one_mention_is_one_trace_from_the_gateway_to_the_workers_last_write(
     valkey_url: str, redis: Redis, tmp_path: Path
 ) -> None:
     async with services() as outside, collecting() as collector:
         outside.completions.default = always(Text("An answer.", usage={"prompt_tokens": 7, "completion_tokens": 2}))
-        env = environment(
-            outside,
-            REDIS_URL=valkey_url,
-            SLACK_BOT_TOKEN="",
-            SLACK_APP_TOKEN="",
-            OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
-        )
+        env = traced(outside, valkey_url, collector.url)
         async with (
             started(env, folder=tmp_path, role="gateway") as gateway,
             started(env, folder=tmp_path, role="worker") as worker,
@@ -103,13 +101,7 @@ async def test_a_later_attempt_is_a_trace_of_its_own_that_links_to_the_first(
     async with services() as outside, collecting() as collector:
         outside.completions.answers = [status(503, retry_after="0")] * 4
         outside.completions.default = always(Text("An answer."))
-        env = environment(
-            outside,
-            REDIS_URL=valkey_url,
-            SLACK_BOT_TOKEN="",
-            SLACK_APP_TOKEN="",
-            OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
-        )
+        env = traced(outside, valkey_url, collector.url)
         async with started(env, folder=tmp_path) as bot:
             await until(lambda: outside.discord.gateway.live, within_s=40)
             outside.discord.mention(outside.discord.channel, outside.discord.ann, SECRET)
@@ -125,8 +117,7 @@ async def test_a_later_attempt_is_a_trace_of_its_own_that_links_to_the_first(
 async def test_a_collector_that_is_away_costs_no_answer(valkey_url: str, redis: Redis, tmp_path: Path) -> None:
     async with services() as outside:
         outside.completions.default = always(Text("An answer."))
-        away = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
-        env = environment(outside, REDIS_URL=valkey_url, SLACK_BOT_TOKEN="", SLACK_APP_TOKEN="", **away)
+        env = traced(outside, valkey_url, "http://127.0.0.1:9") | {"OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
         async with started(env, folder=tmp_path) as bot:
             await until(lambda: outside.discord.gateway.live, within_s=40)
             outside.discord.mention(outside.discord.channel, outside.discord.ann, SECRET)
