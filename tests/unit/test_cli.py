@@ -14,11 +14,13 @@ from pydantic_settings import BaseSettings
 
 from adapters.discord.settings import DiscordSettings
 from adapters.slack.settings import SlackSettings
-from bot import cli, first_key, logs
-from bot.cli import Role, main
+from bot import logs
+from bot.cli import first_key, main
+from bot.cli.call import App
 from bot.doctor import missing
 from bot.errors import BotError, ConfigError, Unreachable
 from bot.platform import Finding
+from bot.process import Role
 from bot.sealing import keys
 from bot.settings import Config, load
 
@@ -428,7 +430,7 @@ def test_output_that_nobody_reads_is_no_traceback():
 
 
 def test_the_stand_in_is_an_app():
-    app: cli.App = Stage()
+    app: App = Stage()
     assert asyncio.run(app.invite(Config(core=_core()))) == "https://discord.example/oauth2"
 
 

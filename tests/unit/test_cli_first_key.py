@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.first_key import asked, keep, on_terminal
+from bot.cli.first_key import asked, keep, on_terminal
 from bot.settings import Config, load
 
 NOWHERE = Path("/nonexistent/.env")
