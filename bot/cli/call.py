@@ -4,6 +4,7 @@ Settings are read, and adapters loaded, here alone and only when a command asks 
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -96,6 +97,11 @@ def log_as_set(config: "Config", *, quiet: bool) -> None:
     core = config.core
     level = "warning" if quiet and "log_level" not in core.model_fields_set else core.log_level
     logs.configure(level, core.log_format, secrets=config.secrets())
+
+
+def on_terminal() -> bool:
+    """Whether a person can be asked: what is piped in is for the command, and a question must be seen."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def wait(work: Coroutine[Any, Any, Any]) -> Any:

@@ -1,10 +1,14 @@
 """What an operator asks for beside running bots; `bot.operating` does it, this file prints it."""
 
+import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bot.cli.call import FAILED, FINE, Call, wait
+from bot.cli.call import FAILED, FINE, Call, on_terminal, wait
 from bot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bot.operating import Memory
 
 
 def config(call: Call) -> int:
@@ -35,12 +39,29 @@ def dead(call: Call) -> int:
 
 
 def forget(call: Call) -> int:
-    """Delete what is remembered of a workspace, a person or a conversation."""
+    """Delete what is remembered of a workspace, a person or a conversation; asks before it deletes a workspace.
+
+    Raises ConfigError where nobody can be asked.
+    """
     from bot import operating
 
-    given = call.given
+    given, settings = call.given, call.config(quiet=True).core
     what = operating.Memory(given.platform, given.workspace, user=given.user, conversation=given.conversation)
-    return _printed(operating.forget(call.config(quiet=True).core, what))
+    if not (given.yes or what.user or what.conversation or _confirmed(what)):
+        print("Nothing was deleted.")
+        return FAILED
+    return _printed(operating.forget(settings, what))
+
+
+def _confirmed(what: "Memory") -> bool:
+    if not on_terminal():
+        raise ConfigError("forget deletes all of a workspace; where nobody can be asked, say so with --yes")
+    question = f"Delete everything of {what.platform} {what.workspace}, its installation too? Type yes to go on: "
+    print(question, end="", file=sys.stderr, flush=True)
+    try:
+        return input().strip().lower() == "yes"
+    except EOFError:
+        return False
 
 
 def recount(call: Call) -> int:

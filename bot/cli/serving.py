@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from bot.cli.call import Call, log_as_set, wait
+from bot.cli.call import Call, log_as_set, on_terminal, wait
 from bot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,14 +40,13 @@ def _refuse_what_is_missing(config: "Config", *, role: "Role") -> None:
 def chat(call: Call) -> int:
     """Talk in this terminal until the input ends. Raises ConfigError."""
     from bot import settings
-    from bot.cli import first_key
 
     config = call.config(quiet=True)
     _warn_of_unknown(config)
     core = config.core
     # A server of one's own may need no key; Routernesia does.
     offline = core.completions_api_key is None and core.completions_base_url == settings.ROUTERNESIA
-    if offline and first_key.on_terminal():
+    if offline and on_terminal():
         keyed = _asked(config, call.env_file)
         config, offline = keyed or config, keyed is None
     if offline:

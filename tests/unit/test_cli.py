@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings
 from adapters.discord.settings import DiscordSettings
 from adapters.slack.settings import SlackSettings
 from bot import logs
-from bot.cli import first_key, main
+from bot.cli import first_key, main, serving
 from bot.cli.call import App
 from bot.doctor import missing
 from bot.errors import BotError, ConfigError, Unreachable
@@ -265,7 +265,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, *, key: str | type[EOFError], keep: s
 
     real = first_key.asked
     monkeypatch.setattr(first_key, "asked", asked)
-    monkeypatch.setattr(first_key, "on_terminal", lambda: True)
+    monkeypatch.setattr(serving, "on_terminal", lambda: True)
 
 
 def test_chat_on_a_terminal_asks_for_the_key_and_keeps_it(
