@@ -105,15 +105,16 @@ async def chat(config: Config, *, offline: bool) -> int:
 
 async def doctor(config: Config) -> list[Finding]:
     """Check every setting against the real services. Posts nothing anywhere."""
-    from bot import doctor, store
+    from bot import doctor, outage, store
     from bot.process import completions_of
 
     settings = config.core
     completions = completions_of(settings)
 
     async def redis_info() -> Mapping[str, object]:
-        async with store.of(settings) as redis:
-            return await store.info(redis)
+        with outage.explained(settings):
+            async with store.of(settings) as redis:
+                return await store.info(redis)
 
     try:
         found = await doctor.core(config, redis=redis_info, completions=completions.check)

@@ -11,14 +11,14 @@ from typing import cast
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from bot.errors import BotError, InUse
+from bot.errors import BotError, InUse, StoreError
 from bot.platform import Finding
 from bot.settings import ROUTERNESIA, Config, Settings, unfilled
 
 Info = Callable[[], Awaitable[Mapping[str, object]]]
 """The fields of Redis' INFO everything, and `appendfsync` from CONFIG GET where the server allows that.
 
-Raises StoreError or ConfigError where it cannot be reached.
+Raises ConfigError, and StoreError where it cannot be reached: what to do stands on a line of its own.
 """
 
 Check = Callable[[], Awaitable[list[Finding]]]
@@ -119,12 +119,16 @@ async def redis_findings(info: Info, *, embedded: bool = False, replicas: int = 
         facts = await info()
     except InUse:
         return [Finding("ok", "Redis: the embedded store is in use by a running bot; its /readyz says how it stands")]
+    except StoreError as error:
+        what, _, todo = str(error).partition("\n")
+        return [Finding("fail", what, todo)]
     except BotError as error:
-        return [Finding("fail", f"Redis: {error}", "" if embedded else "Check REDIS_URL and that the server runs.")]
-    return [_server(facts, embedded=embedded), *durability(facts, replicas=replicas)]
+        return [Finding("fail", f"Redis: {error}")]
+    return [server(facts, embedded=embedded), *durability(facts, replicas=replicas)]
 
 
-def _server(facts: Mapping[str, object], *, embedded: bool) -> Finding:
+def server(facts: Mapping[str, object], *, embedded: bool = False) -> Finding:
+    """That it answers, and which it is, from INFO's fields."""
     valkey = facts.get("valkey_version")
     version = f"Valkey {valkey}" if valkey else f"Redis {facts.get('redis_version', '?')}"
     return Finding("ok", f"Redis: {version} answers{' (embedded, kept in DATA_DIR)' if embedded else ''}")

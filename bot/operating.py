@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from bot import doctor, store
+from bot import doctor, outage, store
 from bot.commands import forget_person
 from bot.errors import BotError
 from bot.inbox.forgetting import Forgetting
@@ -53,19 +53,22 @@ class _Opened:
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncGenerator[_Opened]:
+    """Raises StoreError with all that an operator wants to know."""
     seal = Seal(settings.encryption_keys())
-    async with store.of(settings, beside=True) as redis:
-        facts = await store.info(redis)
-        version = facts.get("valkey_version") or facts.get("redis_version", "?")
-        weak = [one.what for one in doctor.durability(facts, replicas=settings.redis_replicas) if one.level == "fail"]
-        yield _Opened(
-            shared=RedisShared(redis, seal=seal),
-            inbox=Inbox(redis, history_ttl_s=settings.history_ttl_hours * 3600, seal=seal),
-            letters=Letters(redis, seal=seal),
-            tally=Tally(redis),
-            forgetting=Forgetting(redis),
-            findings=weak or [f"Redis: {version} answers and keeps what it takes"],
-        )
+    with outage.explained(settings):
+        async with store.of(settings, beside=True) as redis:
+            facts = await store.info(redis)
+            weak = [
+                one.what for one in doctor.durability(facts, replicas=settings.redis_replicas) if one.level == "fail"
+            ]
+            yield _Opened(
+                shared=RedisShared(redis, seal=seal),
+                inbox=Inbox(redis, history_ttl_s=settings.history_ttl_hours * 3600, seal=seal),
+                letters=Letters(redis, seal=seal),
+                tally=Tally(redis),
+                forgetting=Forgetting(redis),
+                findings=weak or [f"{doctor.server(facts).what} and keeps what it takes"],
+            )
 
 
 async def status(settings: Settings, *, now: Callable[[], float] = time.time) -> list[str]:

@@ -5,15 +5,13 @@ It knows `Platform` and no adapter. Everything is stopped in the reverse order o
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
-from dataclasses import asdict
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
-from bot import __version__, http, store
+from bot import http, store
 from bot.answer.asking import Asking
 from bot.answer.means import Means, ModelState, Persona
 from bot.answer.titles import Titles
@@ -22,18 +20,19 @@ from bot.completions import Completions
 from bot.counted import counted
 from bot.desk import Desk
 from bot.disk import Disk
-from bot.errors import ConfigError, PlatformError, StoreError
+from bot.errors import ConfigError
 from bot.handler import Handler
 from bot.inbox.forgetting import Forgetting
 from bot.inbox.inbox import LEASE_S, Inbox
 from bot.inbox.tally import Tally
-from bot.logs import crash
+from bot.listening import Listening
 from bot.metrics import Metrics
-from bot.platform import KeepsConnection, Platform, Routes, TellsRefusals, UsesServices
-from bot.presence import Presence, Process, own_name
+from bot.platform import Platform, Routes, Submit, UsesServices
+from bot.presence import Presence
 from bot.sealing import Seal
 from bot.settings import Settings, filled, plain
 from bot.shared import RedisShared
+from bot.standing import Standing
 from bot.tracing import OFF, Tracing
 from bot.worker import Worker
 
@@ -42,16 +41,6 @@ log = logging.getLogger(__name__)
 BOT_NAME = "Routernesia"
 
 Role = Literal["all", "gateway", "worker"]
-
-RECONNECT_CAP_S = 30.0
-
-STEADY_S = 60.0
-"""A connection that lasted so long was a good one: the next failure begins at the first delay."""
-
-OPEN_WITHIN_S = 3.0
-"""So long the worker waits at the start for every platform to be there: a mention that finds its platform missing
-is put back with a back-off. Chosen: a login takes well under a second; one platform's outage must not stop the others.
-"""
 
 CANCEL_WITHIN_S = 6.0
 """Longer than an adapter needs to hand over the events it has taken."""
@@ -79,16 +68,10 @@ class Bot:
         self._lease_s = lease_s
         self._chosen = chosen
         self._role = role
-        self._opened: dict[str, Platform] = {}
-        self._refused: dict[str, str] = {}
-        self._untried = {platform.name for platform in chosen}
-        self._all_tried = asyncio.Event()
-        self._draining = False
         self._stack = AsyncExitStack()
         self._completions = completions or completions_of(settings)
         self._tracing = tracing
         self.metrics = Metrics()
-        self.metrics.build.labels(__version__, role).set(1)
         self.port = 0
 
     async def __aenter__(self) -> "Bot":
@@ -115,13 +98,9 @@ class Bot:
         history_ttl_s = settings.history_ttl_hours * 3600
         disk = Disk(replicas=settings.redis_replicas)
         self.inbox = Inbox(self._redis, history_ttl_s=history_ttl_s, seal=seal, disk=disk, lease_s=self._lease_s)
-        self._tally = Tally(self._redis)
-        self._since = time.time()
-        shared, forgetting, state = (
-            RedisShared(self._redis, seal=seal, disk=disk),
-            Forgetting(self._redis),
-            ModelState(),
-        )
+        self._listening = Listening(self._chosen, submit=self._submit, listens=self._role != "worker")
+        shared = RedisShared(self._redis, seal=seal, disk=disk)
+        forgetting, state = Forgetting(self._redis), ModelState()
         self._presence = Presence(shared)
         asking = Asking(
             self._completions,
@@ -135,13 +114,25 @@ class Bot:
         means = Means(
             self.inbox, asking, _persona(settings), self.metrics, shared, titles, model=state, tracing=self._tracing
         )
-        handler = Handler(means, self._opened)
+        handler = Handler(means, self._listening.opened)
         self._worker = Worker(self.inbox, handler, slots=settings.worker_slots, metrics=self.metrics)
+        self.standing = Standing(
+            self._listening,
+            self._worker,
+            self.inbox,
+            Tally(self._redis),
+            role=self._role,
+            metrics=self.metrics,
+            shortcomings=lambda: store.shortcomings(self._redis, replicas=settings.redis_replicas),
+        )
         commands = Commands(self._about(state), shared, inbox=self.inbox, forgetting=forgetting)
         self.desk = Desk(shared, commands, forgetting=forgetting, metrics=self.metrics)
         for platform in self._chosen:
             if isinstance(platform, UsesServices):
                 platform.use(self.desk)
+
+    def _submit(self, platform: Platform) -> Submit:
+        return counted(self.inbox, self.metrics, platform=platform.name, tracing=self._tracing)
 
     def _about(self, state: ModelState) -> About:
         settings = self._settings
@@ -150,7 +141,7 @@ class Bot:
             model=settings.completions_model,
             own_prompt=bool(settings.system_prompt or settings.system_prompt_file),
             history_ttl_hours=settings.history_ttl_hours,
-            connected=self._connected,
+            connected=self._listening.connected,
             state=state,
         )
 
@@ -179,30 +170,24 @@ class Bot:
             port=settings.http_port,
             routes=routes,
             metrics=self.metrics,
-            obstacles=self.obstacles,
-            refresh=self._refresh,
+            obstacles=self.standing.obstacles,
+            refresh=self.standing.refresh,
         ) as self.port:
             await self.work(until=until)
 
     async def work(self, *, until: asyncio.Event) -> None:
         """`serve` without the HTTP server."""
         async with asyncio.TaskGroup() as tasks:
-            listeners = [
-                tasks.create_task(self._listen(platform), name=f"listen-{platform.name}") for platform in self._chosen
-            ]
+            listeners = self._listening.start(tasks)
             worker = tasks.create_task(self._work(), name="worker")
-            present = tasks.create_task(self._presence.run(self._tell), name="presence")
+            present = tasks.create_task(self._presence.run(self.standing.told), name="presence")
             stopped = tasks.create_task(until.wait(), name="stop")
             await self._until_over(stopped, listeners)
             await self._drain(listeners, worker)
             present.cancel()
             stopped.cancel()
-        if self._all_refused:
-            raise ConfigError("\n".join(self._refused.values()))
-
-    @property
-    def _all_refused(self) -> bool:
-        return len(self._refused) == len(self._chosen)
+        if self._listening.all_refused:
+            raise ConfigError("\n".join(self._listening.refused.values()))
 
     async def _until_over(self, stopped: asyncio.Task[Literal[True]], listeners: list[asyncio.Task[None]]) -> None:
         """Until the stop, or until no listener is left (each refused, or the terminal's person has gone)."""
@@ -212,125 +197,19 @@ class Bot:
             waiting -= done
 
     async def _drain(self, listeners: Sequence[asyncio.Task[None]], worker: asyncio.Task[None]) -> None:
-        self._draining = True
-        if not self._all_refused:
+        self.standing.draining = True
+        if not self._listening.all_refused:
             log.info("draining", extra={"seconds": self._settings.drain_seconds})
         await asyncio.gather(ended(*listeners), self._worker.drain(self._settings.drain_seconds))
         await ended(worker)
-        if not self._all_refused:
+        if not self._listening.all_refused:
             log.info("drained")
 
     async def _work(self) -> None:
         if self._role == "gateway":
             return
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._all_tried.wait(), OPEN_WITHIN_S)
+        await self._listening.tried()
         await self._worker.run()
-
-    async def _open(self, platform: Platform) -> None:
-        try:
-            await platform.open()
-            self._opened[platform.name] = platform
-            log.info("platform_open", extra={"platform": platform.name})
-        finally:
-            self._untried.discard(platform.name)
-            if not self._untried:
-                self._all_tried.set()
-
-    async def _listen(self, platform: Platform) -> None:
-        """One platform's wall: what goes wrong there stays there."""
-        failures = 0
-        while True:
-            began = time.monotonic()
-            try:
-                await self._open_and_listen(platform)
-                return
-            except ConfigError as error:
-                self._refused[platform.name] = str(error)
-                log.error("platform_refused", extra={"platform": platform.name, "error": str(error)})
-                return
-            except PlatformError as error:
-                log.warning("platform_unreachable", extra={"platform": platform.name, "error": str(error)})
-            except Exception as error:  # noqa: BLE001 - the wall
-                log.error("platform_crashed", extra={"platform": platform.name, **crash(error)})
-            failures = 1 if time.monotonic() - began > STEADY_S else failures + 1
-            await asyncio.sleep(min(RECONNECT_CAP_S, 0.5 * 2 ** min(failures, 6)))
-
-    async def _open_and_listen(self, platform: Platform) -> None:
-        if platform.name not in self._opened:
-            await self._open(platform)
-        if self._role == "worker":
-            await asyncio.Event().wait()
-        await platform.listen(counted(self.inbox, self.metrics, platform=platform.name, tracing=self._tracing))
-
-    async def obstacles(self) -> Sequence[str]:
-        """What keeps this process from doing its work right now, one sentence each."""
-        return self._obstacles(await self._of_store())
-
-    def _obstacles(self, of_store: Sequence[str]) -> list[str]:
-        found = ["the bot is shutting down"] if self._draining else []
-        found += of_store
-        for platform in self._chosen:
-            # Also in a worker, which listens to nothing: what it cannot write, it cannot answer.
-            refusal = platform.refusal if isinstance(platform, TellsRefusals) else None
-            if reason := self._refused.get(platform.name) or refusal:
-                found.append(f"{platform.name}: {reason}")
-            elif platform.name not in self._opened or (self._role != "worker" and not platform.connected):
-                found.append(f"{platform.name} is not connected")
-        return found
-
-    async def _of_store(self) -> list[str]:
-        try:
-            return await store.shortcomings(self._redis, replicas=self._settings.redis_replicas)
-        except StoreError as error:
-            return [str(error)]
-
-    async def _refresh(self) -> None:
-        """Bring the gauges up to date before a scrape. What Redis cannot tell just now stays as it was."""
-        metrics = self.metrics
-        self._note_platforms()
-        of_store = await self._of_store()
-        metrics.ready.set(not self._obstacles(of_store))
-        metrics.durable.set(not of_store)
-        try:
-            depth, oldest_s = await self.inbox.depth()
-            balance, dead = await self._tally(), await self.inbox.dead_letters()
-        except StoreError:
-            return
-        metrics.depth.set(depth)
-        metrics.oldest.set(oldest_s)
-        metrics.dead.set(dead)
-        metrics.unaccounted.set(balance.unaccounted)
-        for state, number in asdict(balance).items():
-            metrics.events.labels(state).set(number)
-
-    async def _tell(self) -> Process:
-        """How this process stands, for `routernesia-bot status`."""
-        return Process(
-            name=own_name(),
-            role=self._role,
-            version=__version__,
-            since=self._since,
-            running=self._worker.running,
-            slots=self._settings.worker_slots,
-            platforms=self._connected(),
-            obstacles=tuple(await self.obstacles()),
-        )
-
-    def _connected(self) -> dict[str, bool]:
-        """Whether what each platform sends arrives here."""
-        return {one.name: one.name in self._opened and one.connected for one in self._chosen}
-
-    def _note_platforms(self) -> None:
-        if self._role != "worker":
-            for name, connected in self._connected().items():
-                self.metrics.connected.labels(name).set(connected)
-        for platform in self._chosen:
-            if isinstance(platform, KeepsConnection) and (silent_s := platform.last_heard_s) is not None:
-                self.metrics.last_heard.labels(platform.name).set(silent_s)
-            if isinstance(platform, TellsRefusals):
-                for status, calls in platform.refused_calls.items():
-                    self.metrics.refused_calls.labels(platform.name, str(status)).set(calls)
 
 
 async def ended(*tasks: asyncio.Task[None]) -> None:

@@ -3,7 +3,7 @@
 Protocols and facts only. It knows neither Redis nor any platform.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -97,6 +97,22 @@ class Shared(Protocol):
 
         It lapses by itself after `ttl_s` seconds, should its holder die, so the work inside must be bounded to less.
         Raises StoreError when the lock could not be had within `within_s` seconds.
+        """
+        ...
+
+    def first(self, name: str, *, tenant: str, ttl_s: float) -> AbstractAsyncContextManager[bool]:
+        """True inside for the first of all tasks within `ttl_s` seconds; where it fails inside, the next is the first.
+
+        For what must not come twice, like a welcome: where the process dies inside, it counts as done.
+        """
+        ...
+
+    async def once(self, name: str, act: Callable[[], Awaitable[str]], *, tenant: str, ttl_s: float) -> str:
+        """Do what must not get lost, once, and give what came of it, for `ttl_s` seconds to whoever asks again.
+
+        Who asks while it is being done waits. Where `act` raises, or its process dies, the next one does it; a process
+        that died is waited for up to 20 s, so the act must be bounded to less. Only where a process dies between the
+        act's end and the note of it is it done twice. Raises StoreError when that wait was in vain.
         """
         ...
 

@@ -42,7 +42,7 @@ class Worker:
     ) -> None:
         self._inbox = inbox
         self._handle = handle
-        self._slots = slots
+        self.slots = slots
         self._room = asyncio.Event()
         self._room.set()
         self._metrics = metrics
@@ -77,7 +77,7 @@ class Worker:
     async def _claim_some(self, tasks: asyncio.TaskGroup) -> None:
         if self._draining:
             await asyncio.Event().wait()
-        most = min(self._slots - len(self._running), CLAIM_MOST)
+        most = min(self.slots - len(self._running), CLAIM_MOST)
         try:
             async with self._claiming:
                 if self._draining:
@@ -106,7 +106,7 @@ class Worker:
 
     def _count(self) -> None:
         self._metrics.running.set(len(self._running))
-        if len(self._running) < self._slots:
+        if len(self._running) < self.slots:
             self._room.set()
         else:
             self._room.clear()

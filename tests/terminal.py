@@ -1,11 +1,13 @@
-"""A pseudo-terminal for a chat, and the person in front of it."""
+"""A pseudo-terminal for a command, and the person in front of it."""
 
 import asyncio
 import os
 import pty
 import re
+import sys
 import termios
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -50,3 +52,28 @@ class Terminal:
         """Take the terminal away."""
         os.close(self._outer)
         os.close(self.inner)
+
+
+@asynccontextmanager
+async def at_terminal(*words: str, **environ: str) -> AsyncGenerator[tuple[asyncio.subprocess.Process, Terminal]]:
+    """`python -m bot` on a terminal of its own, where Ctrl-C is a signal."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    screen = Terminal()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+        "os.execv(sys.executable, [sys.executable, '-m', 'bot', *sys.argv[1:]])",
+        *words,
+        env={**inherited, "TERM": "xterm", **environ},
+        stdin=screen.inner,
+        stdout=screen.inner,
+        stderr=screen.inner,
+    )
+    try:
+        yield process, screen
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        screen.close()

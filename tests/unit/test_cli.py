@@ -14,11 +14,13 @@ from pydantic_settings import BaseSettings
 
 from adapters.discord.settings import DiscordSettings
 from adapters.slack.settings import SlackSettings
-from bot import cli, first_key, logs
-from bot.cli import Role, main
+from bot import logs
+from bot.cli import first_key, main, serving
+from bot.cli.call import App
 from bot.doctor import missing
 from bot.errors import BotError, ConfigError, Unreachable
 from bot.platform import Finding
+from bot.process import Role
 from bot.sealing import keys
 from bot.settings import Config, load
 
@@ -263,7 +265,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, *, key: str | type[EOFError], keep: s
 
     real = first_key.asked
     monkeypatch.setattr(first_key, "asked", asked)
-    monkeypatch.setattr(first_key, "on_terminal", lambda: True)
+    monkeypatch.setattr(serving, "on_terminal", lambda: True)
 
 
 def test_chat_on_a_terminal_asks_for_the_key_and_keeps_it(
@@ -428,7 +430,7 @@ def test_output_that_nobody_reads_is_no_traceback():
 
 
 def test_the_stand_in_is_an_app():
-    app: cli.App = Stage()
+    app: App = Stage()
     assert asyncio.run(app.invite(Config(core=_core()))) == "https://discord.example/oauth2"
 
 

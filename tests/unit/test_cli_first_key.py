@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.first_key import asked, keep, on_terminal
+from bot.cli.call import on_terminal
+from bot.cli.first_key import asked, keep
 from bot.settings import Config, load
 
 NOWHERE = Path("/nonexistent/.env")

@@ -109,15 +109,5 @@ class TestNotes:
     async def test_without_shared_state_every_place_may_be_one(self) -> None:
         marks = Marks(lambda: None)
         assert await marks.known(HERE)
-        async with marks.once("x:discord:1", workspace="1", ttl_s=1) as first:
+        async with marks.first("x:discord:1", workspace="1", ttl_s=1) as first:
             assert first
-
-    async def test_an_act_that_failed_may_be_done_again(self, redis: Redis) -> None:
-        services = FakeServices(redis)
-        marks = Marks(lambda: services.shared)
-        with pytest.raises(RuntimeError):
-            async with marks.once("x:discord:1", workspace="1", ttl_s=60):
-                raise RuntimeError
-        for expected in (True, False):
-            async with marks.once("x:discord:1", workspace="1", ttl_s=60) as first:
-                assert first is expected

@@ -126,14 +126,14 @@ def test_files_and_targets_that_documents_name_exist(document: Path) -> None:
 
 
 def test_commands_that_documents_name_exist() -> None:
-    cli = (ROOT / "bot/arguments.py").read_text()
+    cli = (ROOT / "bot/cli/arguments.py").read_text()
     for document in DOCUMENTS:
         for command in re.findall(r"routernesia-bot (?:-- )?([a-z]+)(?=[\s`])", document.read_text()):
             assert f'"{command}"' in cli, command
 
 
 def test_flags_that_documents_name_exist() -> None:
-    cli = (ROOT / "bot/arguments.py").read_text()
+    cli = (ROOT / "bot/cli/arguments.py").read_text()
     for document in DOCUMENTS:
         for line in re.findall(r"routernesia-bot [a-z]+ (--[^`\n]*)", document.read_text()):
             for flag in re.findall(r"--[a-z-]+", line):

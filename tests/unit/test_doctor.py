@@ -73,7 +73,7 @@ async def test_the_server_is_named():
 
 async def test_a_service_that_is_down_is_a_finding_and_the_others_are_checked():
     async def away() -> Mapping[str, object]:
-        raise StoreError("Redis does not answer: ConnectionError")
+        raise StoreError("Redis at h:6379 closes the connection.\nSee to REDIS_URL.")
 
     async def refused() -> list[Finding]:
         raise Unauthorized("401; check COMPLETIONS_API_KEY")

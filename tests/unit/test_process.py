@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 from redis.asyncio import Redis
 
-from bot import process, store
+from bot import listening, process, store
 from bot.completions import Completions
 from bot.completions.echo import EchoTransport
 from bot.errors import ConfigError
@@ -57,7 +57,7 @@ async def serving(
 async def test_an_adapter_that_crashes_is_started_again_and_harms_no_other(
     valkey_url: str, redis: Redis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "RECONNECT_CAP_S", 0.01)
+    monkeypatch.setattr(listening, "RECONNECT_CAP_S", 0.01)
     good, bad = Listening("good"), Listening("bad", KeyError("canary-text"))
     async with serving(valkey_url, good, bad):
         await until(lambda: good.submits and bad.submits)
@@ -100,7 +100,7 @@ async def test_a_platform_that_refuses_is_an_obstacle_and_the_other_goes_on(valk
     good, bad = Listening("good"), Listening("bad", ConfigError("BAD_TOKEN is wrong"))
     async with serving(valkey_url, good, bad) as (bot, stop):
         await until(lambda: good.submits)
-        assert await bot.obstacles() == ["bad: BAD_TOKEN is wrong"]
+        assert await bot.standing.obstacles() == ["bad: BAD_TOKEN is wrong"]
         stop.set()
         await asyncio.sleep(0)
 

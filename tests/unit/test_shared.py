@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from bot import shared as module
+from bot import shared_scripts as scripts
 from bot import store
 from bot.errors import StoreError, Unreadable
 from bot.sealing import Seal
@@ -108,13 +109,13 @@ async def test_a_taker_gets_what_was_put_while_it_looked(redis: Redis, monkeypat
     assert await ours.take("state:1", tenant="") is None
 
 
-@pytest.mark.parametrize("source", [module.ADD, module.TAKE, module.LOCK], ids=["add", "take", "lock"])
+@pytest.mark.parametrize("source", [scripts.ADD, scripts.TAKE, scripts.LOCK], ids=["add", "take", "lock"])
 async def test_a_call_that_is_sent_again_because_its_reply_was_lost_finds_that_it_was_done(redis: Redis, source: str):
     script = redis.register_script(source)
     keys = [store.shared_key("a"), store.key("call", "1")]
-    if source == module.TAKE:
+    if source == scripts.TAKE:
         await redis.set(keys[0], "x", px=60_000)
-    args = ["x", 60_000] if source == module.TAKE else ["x", 60_000, 60_000]
+    args = ["x", 60_000] if source == scripts.TAKE else ["x", 60_000, 60_000]
     assert [await script(keys=keys, args=args) for _ in range(3)] == [1, 1, 1]
     other = [keys[0], store.key("call", "2")]
     assert await script(keys=other, args=["y", *args[1:]]) == 0
@@ -240,6 +241,63 @@ async def test_a_lock_whose_holder_died_lapses(redis: Redis, shared: Shared):
         assert await redis.get(store.key("lock", "a")) != "of-the-dead"
 
 
+async def test_of_many_processes_one_is_first_and_where_it_fails_the_next_is(redis: Redis, valkey_url: str):
+    async with another(valkey_url, seal=Seal()) as theirs:
+        ours = RedisShared(redis, seal=Seal())
+        with pytest.raises(KeyError):
+            async with ours.first("welcome:T1", tenant="T1", ttl_s=LONG_S):
+                raise KeyError
+        async with theirs.first("welcome:T1", tenant="T1", ttl_s=LONG_S) as first:
+            assert first
+            async with ours.first("welcome:T1", tenant="T1", ttl_s=LONG_S) as second:
+                assert not second
+        async with ours.first("welcome:T1", tenant="T1", ttl_s=LONG_S) as third:
+            assert not third
+
+
+async def test_one_who_is_not_the_first_and_fails_makes_nobody_the_first(shared: Shared):
+    async with shared.first("welcome:T1", tenant="T1", ttl_s=LONG_S):
+        pass
+    with pytest.raises(KeyError):
+        async with shared.first("welcome:T1", tenant="T1", ttl_s=LONG_S):
+            raise KeyError
+    async with shared.first("welcome:T1", tenant="T1", ttl_s=LONG_S) as first:
+        assert not first
+
+
+async def test_an_act_is_done_by_one_of_many_and_all_learn_what_came_of_it(shared: Shared):
+    done: list[int] = []
+
+    async def act() -> str:
+        done.append(1)
+        await asyncio.sleep(0)
+        return f"act {len(done)}"
+
+    said = await asyncio.gather(*(shared.once("did:1", act, tenant="T1", ttl_s=LONG_S) for _ in range(PARALLEL)))
+    assert set(said) == {"act 1"}
+    assert await shared.once("did:2", act, tenant="T1", ttl_s=LONG_S) == "act 2"
+
+
+async def test_an_act_that_failed_is_done_by_the_next_who_comes(shared: Shared):
+    async def failing() -> str:
+        raise KeyError
+
+    async def act() -> str:
+        return "done"
+
+    with pytest.raises(KeyError):
+        await shared.once("did:1", failing, tenant="T1", ttl_s=LONG_S)
+    assert await shared.once("did:1", act, tenant="T1", ttl_s=LONG_S) == "done"
+
+
+async def test_an_act_whose_process_died_is_done_by_the_next_who_comes(redis: Redis, shared: Shared):
+    async def act() -> str:
+        return "done"
+
+    await redis.set(store.key("lock", "did:1"), "of-the-dead", px=300)
+    assert await shared.once("did:1", act, tenant="T1", ttl_s=LONG_S) == "done"
+
+
 async def test_a_holder_that_was_too_slow_does_not_free_the_next_ones_lock(
     redis: Redis, shared: Shared, caplog: pytest.LogCaptureFixture
 ):
@@ -337,9 +395,9 @@ EXPIRY = "math.ceil((full_at - now) / 1000)"
 async def granted(redis: Redis, *, interval: int, burst: int, moments: list[int], reserve: int = 0) -> list[int]:
     """What the script answers at these moments, in microseconds."""
     await redis.execute_command("FLUSHALL")
-    assert module.MICROS in module.SPEND
-    assert EXPIRY in module.SPEND
-    script = redis.register_script(module.SPEND.replace(module.MICROS, AT).replace(EXPIRY, "60000"))
+    assert scripts.MICROS in scripts.SPEND
+    assert EXPIRY in scripts.SPEND
+    script = redis.register_script(scripts.SPEND.replace(scripts.MICROS, AT).replace(EXPIRY, "60000"))
     keys, rate = [store.key("budget", "a")], [interval, burst, reserve]
     return [int(await script(keys=keys, args=[*rate, moment])) for moment in moments]
 

@@ -18,7 +18,7 @@ from bot.errors import ConfigError, Unreachable
 from tests.fakes.completions import FakeCompletions, Text, status
 from tests.running import KEY, Services, services
 from tests.subprocesses import environment, started
-from tests.terminal import Terminal
+from tests.terminal import at_terminal
 from tests.until import until
 
 
@@ -82,6 +82,16 @@ async def test_invite_says_what_to_check_when_discord_cannot_be_asked(tmp_path: 
         await app.invite(config)
 
 
+async def test_invite_without_a_token_says_where_to_get_one() -> None:
+    async with command("invite") as process:
+        _, err = await process.communicate()
+    assert process.returncode == 2
+    said = err.decode()
+    assert "DISCORD_TOKEN is not set.\n" in said
+    assert "Bot > Reset Token" in said
+    assert "https://discord.com/developers/applications" in said
+
+
 async def test_run_says_on_a_line_each_what_every_platform_refused(tmp_path: Path) -> None:
     async with services() as outside:
         env = environment(outside, DATA_DIR=str(tmp_path), SLACK_BOT_TOKEN="xoxb-wrong", DISCORD_TOKEN="wrong")
@@ -132,31 +142,6 @@ async def command(*words: str, **environ: str) -> AsyncGenerator[asyncio.subproc
         if process.returncode is None:
             process.kill()
         await process.communicate()
-
-
-@asynccontextmanager
-async def at_terminal(*words: str, **environ: str) -> AsyncGenerator[tuple[asyncio.subprocess.Process, Terminal]]:
-    """`python -m bot` on a terminal of its own, where Ctrl-C is a signal."""
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    screen = Terminal()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
-        "os.execv(sys.executable, [sys.executable, '-m', 'bot', *sys.argv[1:]])",
-        *words,
-        env={**inherited, "TERM": "xterm", **environ},
-        stdin=screen.inner,
-        stdout=screen.inner,
-        stderr=screen.inner,
-    )
-    try:
-        yield process, screen
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        screen.close()
 
 
 async def said(environ: Mapping[str, str], lines: str) -> tuple[int, str, str]:

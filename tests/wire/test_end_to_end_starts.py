@@ -6,7 +6,7 @@ import logging
 import pytest
 from redis.asyncio import Redis
 
-from bot import process
+from bot import listening
 from bot.errors import ConfigError
 from tests.running import running, services
 from tests.until import until
@@ -31,7 +31,7 @@ async def test_a_platform_that_fails_at_login_is_tried_again_and_leaves_nothing_
 async def test_work_that_waits_is_not_touched_before_its_platform_is_there(
     valkey_url: str, redis: Redis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "OPEN_WITHIN_S", 20.0)  # a busy machine is no platform that is down
+    monkeypatch.setattr(listening, "OPEN_WITHIN_S", 20.0)  # a busy machine is no platform that is down
     caplog.set_level(logging.INFO)
     async with services() as outside:
         async with running(outside, redis_url=valkey_url, role="gateway") as gateway:

@@ -1,6 +1,7 @@
 """What an operator does from a shell beside running bots, also beside one that keeps its own store."""
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
@@ -17,7 +18,10 @@ from tests.fakes.completions import Text, status
 from tests.mentions import mention
 from tests.running import always, running, services
 from tests.subprocesses import environment, started
+from tests.terminal import at_terminal
 from tests.until import until
+
+ROOT = Path(__file__).parents[2]
 
 
 async def shell(*words: str, env: dict[str, str], folder: Path) -> tuple[int, str]:
@@ -117,3 +121,52 @@ async def test_a_count_that_was_understood_begins_anew_with_what_waits(valkey_ur
         "Mentions: 1 taken; 0 answered, 0 failed, 0 withdrawn, 1 waiting or in work"
     ]
     assert not any("UNACCOUNTED" in line for line in await operating.status(of(valkey_url)))
+
+
+class TestForgettingAWorkspace:
+    @pytest.mark.parametrize(("typed", "code", "left"), [("yes\r", 0, 0), ("no\r", 1, 1), ("\x04", 1, 1)])
+    async def test_on_a_terminal_it_is_asked_first(
+        self, valkey_url: str, redis: Redis, tmp_path: Path, typed: str, code: int, left: int
+    ) -> None:
+        await redis.set(store.shared_key("names:slack:T1:U1"), "Ann", ex=60)
+        environ = {"REDIS_URL": valkey_url, "DATA_DIR": str(tmp_path)}
+        async with at_terminal("forget", "slack", "T1", **environ) as (process, screen):
+            await screen.until("Delete everything of slack T1, its installation too")
+            screen.type(typed)
+            await screen.until("Forgotten" if left == 0 else "Nothing was deleted")
+            assert await process.wait() == code
+        assert await redis.exists(store.shared_key("names:slack:T1:U1")) == left
+
+    async def test_where_nobody_can_be_asked_it_wants_a_word(
+        self, valkey_url: str, redis: Redis, tmp_path: Path
+    ) -> None:
+        await redis.set(store.shared_key("names:slack:T1:U1"), "Ann", ex=60)
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "REDIS_URL": valkey_url}
+        code, said = await shell("forget", "slack", "T1", env=env, folder=tmp_path)
+        assert (code, "--yes" in said) == (2, True)
+        assert await redis.exists(store.shared_key("names:slack:T1:U1")) == 1
+        code, said = await shell("forget", "slack", "T1", "--yes", env=env, folder=tmp_path)
+        assert (code, said) == (0, "Forgotten: everything of slack T1.\n")
+        assert await redis.exists(store.shared_key("names:slack:T1:U1")) == 0
+
+    async def test_a_person_and_a_conversation_are_forgotten_at_once(
+        self, valkey_url: str, redis: Redis, tmp_path: Path
+    ) -> None:
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "REDIS_URL": valkey_url}
+        assert await shell("forget", "slack", "T1", "--conversation", "C1:1.2", env=env, folder=tmp_path) == (
+            0,
+            "Nothing is remembered of it.\n",
+        )
+
+
+async def test_each_command_exits_with_1_and_names_the_server_where_redis_is_away(
+    unused_tcp_port: int, tmp_path: Path
+) -> None:
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "REDIS_URL": f"redis://127.0.0.1:{unused_tcp_port}"}
+    for words in (["status"], ["dead", "list"], ["recount"], ["forget", "slack", "T1", "--user", "U1"]):
+        code, said = await shell(*words, env=env, folder=tmp_path)
+        assert code == 1
+        assert said.splitlines() == [
+            f"routernesia-bot: Redis at 127.0.0.1:{unused_tcp_port} refuses the connection.",
+            "routernesia-bot: See that it runs and listens there, or correct REDIS_URL.",
+        ]

@@ -526,12 +526,11 @@ async def test_a_command_whose_process_died_at_it_is_done_when_it_comes_again(
         root = slack.store("C1", "U1", "<@UBOT> hello")
         await joined(services, root)
         ts = slack.store("C1", "U1", "!stop", thread_ts=root)
-        mark = f"command:slack:T1:C1:{ts}"
-        await services.shared.add(mark, "begun", tenant="T1", ttl_s=600)
-        await slack.resend("C1", ts)
-        await until(lambda: len(slack.entries("event")) > 2)
-        assert not inbox.stops  # another process may be at it
-        await services.shared.drop(mark)  # it was not: the mark ends by itself
+        async with services.shared.lock(f"command:slack:T1:C1:{ts}", ttl_s=600, within_s=10):
+            await slack.resend("C1", ts)
+            await until(lambda: len(slack.entries("event")) > 2)
+            assert not inbox.stops  # another process may be at it
+        # it was not: the lock lapses by itself
         await until(lambda: inbox.stops)
         await until(lambda: slack.entries("ack"))
         await slack.resend("C1", ts)

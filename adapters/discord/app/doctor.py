@@ -34,13 +34,19 @@ WAYS = (RESET, CODE_GRANT, CONTENT, ON_SERVERS, FOR_PEOPLE, DEFAULTS, PUBLIC_KEY
 """Pages of the developer portal and what to look for there. docs/discord.md leads the same ways, as a test holds."""
 
 
+SET_TOKEN = (
+    f"Set DISCORD_TOKEN to the token that {RESET} shows in the developer portal, "
+    "https://discord.com/developers/applications"
+)
+
+
 async def check(settings: DiscordSettings) -> list[Finding]:
     """What stands and what does not, with what to do about it. Raises nothing."""
     client = Client(settings.discord_api_url)
     try:
         return await _findings(client, settings)
     except ConfigError as error:
-        return [Finding("fail", str(error), f"Set DISCORD_TOKEN to the token of {RESET} in the developer portal.")]
+        return [Finding("fail", str(error), SET_TOKEN)]
     except PlatformError as error:
         return [Finding("fail", f"Discord cannot be asked: {error}", "Check the network, a proxy, DISCORD_API_URL.")]
     finally:
@@ -53,6 +59,8 @@ async def application(settings: DiscordSettings) -> Payload:
     try:
         await _sign_in(client, settings)
         return await _application(client)
+    except ConfigError as error:
+        raise ConfigError(f"{error}\n{SET_TOKEN}") from error
     finally:
         await client.close()
 

@@ -19,9 +19,6 @@ from bot.services import Services
 NOT_HERE: Final = "Sorry, this is not available here."
 FAILED: Final = "Sorry, that did not work. Please try again."
 
-ACT_MAX_S: Final = 20.0
-"""Chosen: longer than Redis may take for one act; then whoever began is dead, and another process does it."""
-
 ANSWER_KEPT_S: Final = 900.0
 """Chosen: as long as an interaction can be answered; after that nobody sends it again."""
 
@@ -54,13 +51,12 @@ class Entrance:
         """
         if self.services is None:
             return await act()
-        shared, name = self.services.shared, f"did:{tenant(source)}:{source.id}"
-        async with shared.lock(name, ttl_s=ACT_MAX_S, within_s=ACT_MAX_S):
-            if (said := await shared.get(name, tenant=tenant(source))) is not None:
-                return json.loads(said)
-            response = await act()
-            await shared.put(name, json.dumps(response), tenant=tenant(source), ttl_s=ANSWER_KEPT_S)
-            return response
+
+        async def done() -> str:
+            return json.dumps(await act())
+
+        name = f"did:{tenant(source)}:{source.id}"
+        return json.loads(await self.services.shared.once(name, done, tenant=tenant(source), ttl_s=ANSWER_KEPT_S))
 
 
 def private(source: Source, text: str, *, place: Place | None = None) -> Mention:

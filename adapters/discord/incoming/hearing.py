@@ -167,15 +167,13 @@ class Hearing:
     async def _begin_anew(self, found: Mention) -> None:
         """Forget the direct conversation before a fresh mention in it: once, however often the message comes.
 
-        Nobody goes on before it is forgotten; what would be forgotten else is the new conversation. Raises StoreError,
-        and Unreachable while another process is at it.
+        Nobody goes on before it is forgotten; what would be forgotten else is the new conversation. Raises StoreError.
         """
         if (services := self._services()) is None:
             return
         what = f"anew:discord:{found.place.workspace}:{found.message_id}"
-        async with self._marks.done_once(what, workspace=found.place.workspace, ttl_s=ANEW_KEPT_S) as first:
-            if first:
-                await services.command(Command("reset", "", found.place, found.author))
+        reset = partial(services.command, Command("reset", "", found.place, found.author))
+        await services.shared.once(what, reset, tenant=found.place.workspace, ttl_s=ANEW_KEPT_S)
 
     def _around(self, payload: Payload) -> Around:
         guild, channel = self._directory.guild(key(payload, "guild_id")), key(payload, "channel_id")

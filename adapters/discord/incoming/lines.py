@@ -63,7 +63,7 @@ class Lines:
         self, what: str, place: Place, text: str, *, ttl_s: float, key: Mention, reply: bool = False
     ) -> None:
         try:
-            async with self._marks.once(what, workspace=place.workspace, ttl_s=ttl_s) as first:
+            async with self._marks.first(what, workspace=place.workspace, ttl_s=ttl_s) as first:
                 if first:
                     answers = key.message_id if reply else ""
                     await self._say(place, text, key=f"{what}:{key.message_id}", reply_to=answers)

@@ -1,16 +1,16 @@
-"""What the adapter remembers for a while beside the inbox: where the bot was spoken to, and what is done once.
+"""What the adapter remembers for a while beside the inbox: where the bot was spoken to, and what it said once.
 
 It lies in the state that all processes share. The names hold ids only. Where the bot runs without that state, every
-place counts as one where the bot was spoken to, and everything is done each time.
+place counts as one where the bot was spoken to, and everything is said each time.
 """
 
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 
-from bot.errors import Unreachable, Unreadable
+from bot.errors import Unreadable
 from bot.events import Place
 from bot.services import Shared
 
@@ -19,8 +19,6 @@ PLACE_KEPT_S: Final = 90 * 86_400.0
 NOTED_S: Final = 3_600.0  # chosen: a busy channel costs one write an hour
 DOUBTED_S: Final = 10.0  # chosen: another process may have been spoken to there meanwhile
 KNOWN_MAX: Final = 20_000
-ACT_S: Final = 10.0  # chosen: longer than Redis may take for one act; then whoever began is dead, and another does it
-_BEGUN, _DONE = "begun", "done"
 
 
 class Marks:
@@ -63,44 +61,10 @@ class Marks:
         if self.remembered(place) is False:
             del self._known[_name(place)]
 
-    @asynccontextmanager
-    async def once(self, what: str, *, workspace: str, ttl_s: float) -> AsyncGenerator[bool]:
-        """True inside for the first of all processes; what fails inside may be tried again. Raises StoreError.
-
-        `what` names the act and its object by ids, like `refused:discord:12:34`.
-        """
+    def first(self, what: str, *, workspace: str, ttl_s: float) -> AbstractAsyncContextManager[bool]:
+        """See `Shared.first`. `what` names the act and its object by ids, like `refused:discord:12:34`."""
         shared = self._shared()
-        if shared is None:
-            yield True
-            return
-        first = await shared.add(what, "1", tenant=workspace, ttl_s=ttl_s)
-        try:
-            yield first
-        except BaseException:
-            if first:
-                await shared.drop(what)
-            raise
-
-    @asynccontextmanager
-    async def done_once(self, what: str, *, workspace: str, ttl_s: float) -> AsyncGenerator[bool]:
-        """As `once`, for an act that what follows builds on: the mark stands for good only when the act is done.
-
-        Raises StoreError, and Unreachable while another process is at it: what ends there is not known yet.
-        """
-        shared = self._shared()
-        if shared is None:
-            yield True
-        elif await shared.add(what, _BEGUN, tenant=workspace, ttl_s=ACT_S):
-            try:
-                yield True
-            except BaseException:
-                await shared.drop(what)
-                raise
-            await shared.put(what, _DONE, tenant=workspace, ttl_s=ttl_s)
-        elif await shared.get(what, tenant=workspace) == _BEGUN:
-            raise Unreachable("another process is at it")
-        else:
-            yield False
+        return nullcontext(True) if shared is None else shared.first(what, tenant=workspace, ttl_s=ttl_s)
 
     def _remember(self, name: str, *, spoken_to: bool, for_s: float) -> None:
         self._known[name] = (spoken_to, self._clock() + for_s)

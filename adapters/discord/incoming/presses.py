@@ -12,7 +12,6 @@ from adapters.discord.answers.responses import Json
 from adapters.discord.incoming.entrance import Entrance, tenant
 from adapters.discord.payloads.interactions import Form, Press, Source
 from adapters.discord.payloads.parse import sent_at
-from bot.errors import BotError
 from bot.events import Mention, Stop
 from bot.platform import Submit
 from bot.services import Feedback
@@ -80,15 +79,13 @@ class Presses:
         if services is None:
             await submit(mention)
             return
-        shared, wish = services.shared, f"again:discord:{place.workspace}:{place.channel}:{press.message_id}"
-        if await shared.add(wish, source.id, tenant=tenant(source), ttl_s=_AGAIN_AFTER_S):
-            try:
-                await submit(mention)
-            except BotError:
-                await shared.drop(wish)
-                raise
-        elif await shared.get(wish, tenant=tenant(source)) == source.id:
-            await submit(mention)  # this very press, heard again: whoever heard it first may have died before this
+
+        async def again() -> str:
+            await submit(mention)
+            return ""
+
+        wish = f"again:discord:{place.workspace}:{place.channel}:{press.message_id}"
+        await services.shared.once(wish, again, tenant=tenant(source), ttl_s=_AGAIN_AFTER_S)
 
     async def _rate(self, press: Press, *, good: bool) -> Json:
         """Pass an opinion on. The other thumb replaces it; the same one again erases nothing that was written."""

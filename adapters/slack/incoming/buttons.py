@@ -91,7 +91,7 @@ class Buttons:
             replaces=press.message_ts,
         )
         wish = f"again:slack:{place.workspace}:{place.channel}:{press.message_ts}"
-        async with self._entrance.marks.once(wish, workspace=place.workspace, ttl_s=_AGAIN_AFTER_S) as first:
+        async with self._entrance.marks.first(wish, workspace=place.workspace, ttl_s=_AGAIN_AFTER_S) as first:
             if first:
                 await submit(mention)
 

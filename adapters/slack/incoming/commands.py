@@ -73,21 +73,32 @@ class Commands:
         found = spoken(mention.text)
         if found is None:
             return False
-        name, argument = found
-        done = f"command:{mention.event_id}"
-        async with self._entrance.marks.done_once(done, workspace=mention.place.workspace, ttl_s=_DONE_KEPT_S) as first:
-            if first and name == "stop" and entry.begins:  # nothing is being written in a thread that begins with it
-                await self._entrance.whisper(workspace, entry, _STOP_THERE)
-            elif first and name == "ask" and argument:
-                await submit(replace(mention, text=argument, private=True))
-            elif first and name == "ask":
-                await self._entrance.whisper(workspace, entry, _ASK_WHAT_THERE)
-            elif first and name == "stop":
-                await submit(Stop(mention.place, mention.author, mention.message_id))
-            elif first:
-                answer = await self._answer(Command(name, argument, mention.place, mention.author))
-                await self._entrance.whisper(workspace, entry, answer)
+
+        async def done() -> str:
+            await self._do(*found, workspace, entry, mention, submit)
+            return ""
+
+        if services := self._entrance.services:
+            what, workspace_id = f"command:{mention.event_id}", mention.place.workspace
+            await services.shared.once(what, done, tenant=workspace_id, ttl_s=_DONE_KEPT_S)
+        else:
+            await done()
         return True
+
+    async def _do(
+        self, name: str, argument: str, workspace: Workspace, entry: Entry, mention: Mention, submit: Submit
+    ) -> None:
+        if name == "stop" and entry.begins:  # nothing is being written in a thread that begins with it
+            await self._entrance.whisper(workspace, entry, _STOP_THERE)
+        elif name == "ask" and argument:
+            await submit(replace(mention, text=argument, private=True))
+        elif name == "ask":
+            await self._entrance.whisper(workspace, entry, _ASK_WHAT_THERE)
+        elif name == "stop":
+            await submit(Stop(mention.place, mention.author, mention.message_id))
+        else:
+            answer = await self._answer(Command(name, argument, mention.place, mention.author))
+            await self._entrance.whisper(workspace, entry, answer)
 
     async def _answer(self, command: Command) -> str:
         services = self._entrance.services

@@ -70,7 +70,7 @@ class Entrance:
         if self.services is None or not where.channel:
             return
         name = f"told:slack:{where.workspace}:{where.channel}:{who}"
-        async with self.marks.once(name, workspace=where.workspace, ttl_s=_TOLD_EVERY_S) as first:
+        async with self.marks.first(name, workspace=where.workspace, ttl_s=_TOLD_EVERY_S) as first:
             if first:
                 await self.whisper(workspace, entry, line)
 

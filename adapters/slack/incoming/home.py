@@ -84,7 +84,7 @@ class Home:
     async def _suggest(self, workspace: Workspace, entry: Entry, channel: str) -> None:
         where = entry.place.workspace
         name = f"suggested:slack:{where}:{entry.actor.id}"
-        async with self._entrance.marks.once(name, workspace=where, ttl_s=_SUGGEST_EVERY_S) as first:
+        async with self._entrance.marks.first(name, workspace=where, ttl_s=_SUGGEST_EVERY_S) as first:
             if first:
                 await workspace.sessions.suggest(channel, self._entrance.rules.prompts, heading=_HEADING)
 
@@ -94,7 +94,7 @@ class Home:
             return
         where = entry.place.workspace
         name = f"welcome:slack:{where}:{entry.actor.id}"
-        async with self._entrance.marks.once(name, workspace=where, ttl_s=_WELCOMED_FOR_S) as first:
+        async with self._entrance.marks.first(name, workspace=where, ttl_s=_WELCOMED_FOR_S) as first:
             if first:
                 await self._greet(workspace, channel)
 

@@ -1,16 +1,15 @@
-"""What the adapter remembers for a while beside the inbox: the threads the bot takes part in, and what is done once.
+"""What the adapter remembers for a while beside the inbox: the threads the bot takes part in, and what it said once.
 
 It lies in the state that all processes share. The names hold ids only. Where the bot runs without that state, every
-thread counts as possibly the bot's, and everything is done each time.
+thread counts as possibly the bot's, and everything is said each time.
 """
 
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 
-from bot.errors import Unreachable
 from bot.events import Mention, Place
 from bot.services import Shared
 
@@ -19,13 +18,11 @@ THREAD_KEPT_S: Final = 90 * 86_400.0
 GESTURE_KEPT_S: Final = 900.0  # longer than Slack resends: +5 min and what went before (Events API, November 2026)
 _NOTED_S: Final = 60.0  # chosen: the two forms of a mention, and a talk's next turns, cost one write to disk
 _NOTED_MAX: Final = 10_000
-_BEGUN, _DONE = "begun", "done"
-_ACT_S: Final = 10.0  # chosen: an event has 2.5 s; then whoever began is dead, and the next delivery does it
 _ID_MAX: Final = 64  # a UUID in fact; the person's own client makes it up
 
 
 class Marks:
-    """Notes of one workspace's threads and of what was done; `shared` None keeps none."""
+    """Notes of one workspace's threads and of what was said; `shared` None keeps none."""
 
     def __init__(self, shared: Shared | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._shared = shared
@@ -72,42 +69,9 @@ class Marks:
             return False
         return await self._shared.get(name, tenant=where.workspace) not in (ts, None)
 
-    @asynccontextmanager
-    async def once(self, what: str, *, workspace: str, ttl_s: float) -> AsyncGenerator[bool]:
-        """True inside for the first of all processes; what fails inside may be tried again. Raises StoreError.
-
-        `what` names the act and its object by ids, like `welcome:slack:T1:U1`.
-        """
-        if self._shared is None:
-            yield True
-            return
-        first = await self._shared.add(what, "1", tenant=workspace, ttl_s=ttl_s)
-        try:
-            yield first
-        except BaseException:
-            if first:
-                await self._shared.drop(what)
-            raise
-
-    @asynccontextmanager
-    async def done_once(self, what: str, *, workspace: str, ttl_s: float) -> AsyncGenerator[bool]:
-        """As `once`, for an act that must not get lost: the mark stands for good only when the act is done.
-
-        Raises StoreError, and Unreachable while another delivery is at it: what ends there is not known yet.
-        """
-        if self._shared is None:
-            yield True
-        elif await self._shared.add(what, _BEGUN, tenant=workspace, ttl_s=_ACT_S):
-            try:
-                yield True
-            except BaseException:
-                await self._shared.drop(what)
-                raise
-            await self._shared.put(what, _DONE, tenant=workspace, ttl_s=ttl_s)
-        elif await self._shared.get(what, tenant=workspace) == _BEGUN:
-            raise Unreachable("another delivery of this is being dealt with")
-        else:
-            yield False
+    def first(self, what: str, *, workspace: str, ttl_s: float) -> AbstractAsyncContextManager[bool]:
+        """See `Shared.first`. `what` names the act and its object by ids, like `welcome:slack:T1:U1`."""
+        return self._shared.first(what, tenant=workspace, ttl_s=ttl_s) if self._shared else nullcontext(True)
 
 
 def _thread(place: Place) -> str:

@@ -13,7 +13,8 @@ first steps:
   routernesia-bot run                   serve every platform that has a token
 
 settings come from the environment and from .env; .env.example lists them all with their defaults.
-exit codes: 0 fine, 1 failed or doctor found something to mend, 2 settings or command line that cannot be read.
+exit codes: 0 fine; 1 failed, as where Redis is away, or doctor found something to mend; 2 settings or command line
+that cannot be read; 130 interrupted.
 """
 
 
@@ -81,7 +82,8 @@ next: open the first link, choose a server, then: routernesia-bot run
 
 _STATUS = """\
 needs: REDIS_URL, or DATA_DIR of the bot that runs here: how Redis, the queue and every process stand, and whether
-all that was taken is accounted for. It never shows what people wrote.
+all that was taken is accounted for. It never shows what people wrote. Exit code 1 where Redis does not answer; what
+is printed then says where it was looked for, what it did and what to do.
 
 next: routernesia-bot dead list, routernesia-bot doctor
 """
@@ -101,7 +103,7 @@ _FORGET = """\
 needs: REDIS_URL, or DATA_DIR of the bot that runs here. The messages themselves stay on the platform.
 
 examples:
-  routernesia-bot forget slack T0123                             all of a workspace, its installation too
+  routernesia-bot forget slack T0123                             all of a workspace, its installation too; asks first
   routernesia-bot forget discord 42 --user 77                    direct conversations, usage and feedback of a person
   routernesia-bot forget slack T0123 --conversation C01:17.3     what was said in one thread
 """
@@ -176,6 +178,7 @@ def parser() -> argparse.ArgumentParser:
     which = forget.add_mutually_exclusive_group()
     which.add_argument("--user", default="", metavar="ID", help="one person alone")
     which.add_argument("--conversation", default="", metavar="CHANNEL:THREAD", help="one conversation alone")
+    forget.add_argument("--yes", action="store_true", help="do not ask before all of a workspace is deleted")
     add("recount", text="begin the count of what was taken anew, once a difference is understood", more=_RECOUNT)
     health = add("health", text="ask the bot that runs here how it is", more=_HEALTH)
     health.add_argument("--ready", action="store_true", help="whether it is ready, not only alive")

@@ -2,7 +2,6 @@
 
 import getpass
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,8 +58,3 @@ def keep(env_file: Path, key: str) -> None:
         # Single quotes keep # and $ as they are; the key itself is visible ASCII.
         quoted = key.replace("\\", "\\\\").replace("'", "\\'")
         file.write(line_end + f"COMPLETIONS_API_KEY='{quoted}'\n".encode())
-
-
-def on_terminal() -> bool:
-    """Whether a person is there to be asked."""
-    return sys.stdin.isatty() and sys.stderr.isatty()

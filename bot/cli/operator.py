@@ -1,0 +1,99 @@
+"""What an operator asks for beside running bots; `bot.operating` does it, this file prints it."""
+
+import sys
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from bot.cli.call import FAILED, FINE, Call, on_terminal, wait
+from bot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bot.operating import Memory
+
+
+def config(call: Call) -> int:
+    """Print every setting as it is read here."""
+    from bot import doctor
+
+    print("\n".join(doctor.shown(call.config(quiet=True))))
+    return FINE
+
+
+def status(call: Call) -> int:
+    """Print how Redis, the queue and every process stand."""
+    from bot import operating
+
+    return _printed(operating.status(call.config(quiet=True).core))
+
+
+def dead(call: Call) -> int:
+    """List, retry or drop what was given up."""
+    from bot import operating
+
+    act, wanted, settings = call.given.act, call.given.id, call.config(quiet=True).core
+    if act == "list":
+        return _printed(operating.dead(settings))
+    if not wanted:
+        raise ConfigError(f"dead {act} needs an id, or all")
+    return _printed(operating.retry(settings, wanted) if act == "retry" else operating.drop(settings, wanted))
+
+
+def forget(call: Call) -> int:
+    """Delete what is remembered of a workspace, a person or a conversation; asks before it deletes a workspace.
+
+    Raises ConfigError where nobody can be asked.
+    """
+    from bot import operating
+
+    given, settings = call.given, call.config(quiet=True).core
+    what = operating.Memory(given.platform, given.workspace, user=given.user, conversation=given.conversation)
+    if not (given.yes or what.user or what.conversation or _confirmed(what)):
+        print("Nothing was deleted.")
+        return FAILED
+    return _printed(operating.forget(settings, what))
+
+
+def _confirmed(what: "Memory") -> bool:
+    if not on_terminal():
+        raise ConfigError("forget deletes all of a workspace; where nobody can be asked, say so with --yes")
+    question = f"Delete everything of {what.platform} {what.workspace}, its installation too? Type yes to go on: "
+    print(question, end="", file=sys.stderr, flush=True)
+    try:
+        return input().strip().lower() == "yes"
+    except EOFError:
+        return False
+
+
+def recount(call: Call) -> int:
+    """Begin the count of what was taken anew."""
+    from bot import operating
+
+    return _printed(operating.recount(call.config(quiet=True).core))
+
+
+def _printed(work: Coroutine[Any, Any, list[str]]) -> int:
+    print("\n".join(wait(work)))
+    return FINE
+
+
+def health(call: Call) -> int:
+    """Ask the bot that runs on this machine how it is."""
+    from urllib.error import HTTPError, URLError
+    from urllib.request import urlopen
+
+    from bot.settings import Settings
+
+    # One setting alone: a probe comes every few seconds, and must not fail for another one.
+    port = call.setting("HTTP_PORT") or Settings.model_fields["http_port"].default
+    path = "readyz" if call.given.ready else "livez"
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=4) as answer:
+            print(answer.read().decode().strip())
+    except HTTPError as error:
+        print(error.read().decode(errors="replace").strip())
+        return FAILED
+    except (URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        print(f"no bot answers at port {port}: {getattr(reason, 'strerror', None) or reason}")
+        return FAILED
+    return FINE
