@@ -5,8 +5,9 @@ after a link cut of 3 s; with a wait for the replica none: docs/decisions/0017).
 """
 
 import logging
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
@@ -44,6 +45,20 @@ class Disk:
         if self._replicas:
             pipe.execute_command("WAIT", self._replicas, REPLICAS_WITHIN_MS)
         pipe.execute_command(*self._command)
+
+    async def reach(self, redis: Redis) -> None:
+        """Return when all that was written so far is with the replicas; at once where none is asked for.
+
+        Raises StoreError when it is not, in time.
+        """
+        if not self._replicas:
+            return
+        async with store.attempt("reach the replicas"), redis.pipeline(transaction=False) as pipe:
+            pipe.set(store.key("reached"), 1, ex=60)  # WAIT counts a connection's own writes; this one comes after all
+            pipe.execute_command("WAIT", self._replicas, REPLICAS_WITHIN_MS)
+            _, others = cast("list[int]", await pipe.execute())
+        if others < self._replicas:
+            raise StoreError(f"{others} of {self._replicas} replicas got a write in time")
 
     def failed(self, replies: list[Any]) -> StoreError | None:
         """Take the waits' replies off the pipeline's: what speaks against the writes, None where they stand."""

@@ -21,6 +21,7 @@ from adapters.discord.settings import DiscordSettings
 from adapters.slack.adapter import SlackPlatform
 from adapters.slack.settings import SlackSettings
 from bot.completions import Completions, Patience
+from bot.inbox.inbox import LEASE_S
 from bot.process import Bot, Role
 from bot.settings import Settings
 from tests.distributed import settings as distributed_settings
@@ -116,6 +117,7 @@ async def running(
     role: Role = "all",
     patience: Patience | None = None,
     sleep: Callable[[float], Any] = asyncio.sleep,
+    lease_s: float = LEASE_S,
     slack: Mapping[str, Any] | None = None,
     discord: Mapping[str, Any] | None = None,
     **more: Any,
@@ -150,7 +152,9 @@ async def running(
         extra = {"slack": slack or {}, "discord": discord or {}}
         platforms = [_platform(name, outside, http=http, oauth=oauth, more=extra[name]) for name in on]
         needed = [one for one in platforms if awaited is None or one.name in awaited]
-        bot = await stack.enter_async_context(Bot(settings, platforms, role=role, completions=completions))
+        bot = await stack.enter_async_context(
+            Bot(settings, platforms, role=role, completions=completions, lease_s=lease_s)
+        )
         stop = asyncio.Event()
         serving = asyncio.create_task(bot.serve(until=stop))
         try:

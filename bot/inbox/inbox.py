@@ -83,7 +83,8 @@ class Inbox:
         self._history_ttl_s = history_ttl_s
         self._entries = Entries(seal or Seal())
         self._signals = Signals(redis, self._entries)
-        self._accept = Accepting(redis, self._entries, history_ttl_s=history_ttl_s, disk=disk or Disk())
+        self._disk = disk or Disk()
+        self._accept = Accepting(redis, self._entries, history_ttl_s=history_ttl_s, disk=self._disk)
         self.lease_s = lease_s
         self._clock = clock
         self._claim, self._renew, self._note, self._done, self._again, self._empty = (
@@ -108,6 +109,9 @@ class Inbox:
         asked_at = self._clock()
         reply = await self._call(self._claim, "claim", most, self.lease_s, store.TURN_TTL_S)
         rows, next_due_s, server_now, parked = cast(tuple[list[list[Any]], str, str, list[str]], reply)
+        if rows:
+            # Before anything is posted: that it was begun must be known after a failover, or it is posted again unseen.
+            await self._disk.reach(self._redis)
         for conversation in parked:
             log.error("lane_unreadable", extra={"conversation": conversation})
         valid_until = asked_at + self.lease_s

@@ -12,8 +12,10 @@ from bot.disk import Disk
 from bot.errors import StoreError
 from bot.inbox.commit import NotDurable
 from bot.inbox.inbox import Inbox
+from tests.fakes.completions import Text
+from tests.fakes.slack import FakeSlack
 from tests.mentions import mention
-from tests.running import running, services
+from tests.running import always, running, services
 from tests.sentinel import PASSWORD, Watched, watched
 from tests.until import WITHIN_S, until
 
@@ -58,24 +60,32 @@ async def _submitted(inbox: Inbox, number: int, *, despite: Collection[type[Stor
                 return
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("end", ["SIGKILL", "SENTINEL FAILOVER"])
 async def test_a_bot_goes_on_with_the_new_primary_and_answers_everything_once(servers: Watched, end: str) -> None:
+    slack = FakeSlack(resend_after_s=0.5, resends=400)
     async with (
-        services() as outside,
+        services(slack=slack) as outside,
         running(
             outside,
             redis_url=servers.url,
             redis_password=SECRET,
             redis_sentinel_password=SECRET,
+            redis_replicas=1,
             on=["slack"],
+            lease_s=5.0,
         ) as bot,
     ):
-        asked = [await outside.slack.mention(f"C{number}", "U01", "hello") for number in range(5)]
+        outside.completions.default = always(Text("It is so. And so on.", first_after_s=0.1))
+        asked = [await slack.mention(f"C{number}", "U01", "hello") for number in range(8)]
         if end == "SIGKILL":
             await servers.kill(servers.first)
         else:
             await servers.ask(servers.sentinel, "SENTINEL", "FAILOVER", "main")
-        asked += [await outside.slack.mention(f"C{number}", "U01", "hello") for number in range(5, 10)]
-        await until(lambda: bot.settled >= 10, within_s=60)
-        assert [len(outside.slack.answers(f"C{number}", asked[number])) for number in range(10)] == [1] * 10
+        asked += [await slack.mention(f"C{number}", "U01", "hello") for number in range(8, 16)]
+        await servers.until(servers.second, "ROLE", shows="master")
+        if end == "SIGKILL":
+            await servers.serve(servers.first, follows=servers.second)
+        await until(lambda: all(slack.answers(f"C{n}", asked[n]) for n in range(16)), within_s=120)
+        await until(lambda: bot.settled >= 16, within_s=120)
+        assert [len(slack.answers(f"C{n}", asked[n])) for n in range(16)] == [1] * 16
