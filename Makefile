@@ -1,6 +1,6 @@
 # Everything here works on a machine that has only Python 3.11+, pip and make.
 .DEFAULT_GOAL := help
-.PHONY: help run test check chart-check format lock bench fuzz canary chaos rolling image sbom clean
+.PHONY: help run test check chart-check format lock bench fuzz canary chaos rolling image pods sbom clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -76,6 +76,9 @@ rolling: .venv/dev.stamp ## Replace processes for a while and count what was los
 
 image: ## Build the image on a base made here and run it, where buildah can be had
 	scripts/image
+
+pods: .venv/dev.stamp ## Run the chart's pods and compose.yaml as containers, where podman can be had
+	scripts/pods
 
 sbom: $(BIN)/uv ## List what the image holds, as CycloneDX, in dist/
 	@mkdir -p dist

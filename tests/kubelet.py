@@ -23,9 +23,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiohttp
-
 from bot import embedded
+from tests import probes
 from tests.manifests import ROOT, Manifests, Object
 from tests.subprocesses import Started
 
@@ -79,7 +78,8 @@ class Node:
         service = self.manifests.published[path]
         workload = self.manifests.selected(service)
         [target] = [one["targetPort"] for one in self.manifests.named("Service", service)["spec"]["ports"]]
-        return f"http://{self.addresses[workload['metadata']['name']]}:{_port(_container(workload), target)}{path}"
+        port = probes.port(_container(workload), target)
+        return f"http://{self.addresses[workload['metadata']['name']]}:{port}{path}"
 
     @asynccontextmanager
     async def pod(self, name: str) -> AsyncGenerator["Pod"]:
@@ -136,7 +136,9 @@ class Pod:
 
     async def passes(self, probe: str) -> bool:
         """Whether `startup`, `liveness` or `readiness` succeeds now."""
-        return await self._passes(self.container[f"{probe}Probe"])
+        return await probes.passes(
+            self.container[f"{probe}Probe"], self.container, address=self.address, run=self._runs
+        )
 
     async def until(self, probe: str) -> None:
         """Return once a probe succeeds; fails when the kubelet would have given up, or the process ends."""
@@ -154,28 +156,6 @@ class Pod:
         code = await self.started.stop(within_s=self.grace_s - self.prestop_s)
         assert code == 0, self.started.output
         return time.monotonic() - began
-
-    async def _passes(self, probe: Object) -> bool:
-        within_s = probe.get("timeoutSeconds", 1)
-        try:
-            async with asyncio.timeout(within_s):
-                if "httpGet" in probe:
-                    return await self._gets(probe["httpGet"])
-                if "tcpSocket" in probe:
-                    return await self._connects(probe["tcpSocket"])
-                return await self._runs(probe["exec"]["command"])
-        except (OSError, aiohttp.ClientError, TimeoutError):
-            return False
-
-    async def _gets(self, get: Object) -> bool:
-        url = f"http://{self.address}:{_port(self.container, get['port'])}{get['path']}"
-        async with aiohttp.ClientSession() as session, session.get(url, allow_redirects=False) as response:
-            return 200 <= response.status < 400
-
-    async def _connects(self, socket: Object) -> bool:
-        _, writer = await asyncio.open_connection(self.address, _port(self.container, socket["port"]))
-        writer.close()
-        return True
 
     async def _runs(self, command: list[str]) -> bool:
         words = map(self._here, command)
@@ -228,11 +208,6 @@ class Pod:
 def _container(workload: Object) -> Object:
     [container] = workload["spec"]["template"]["spec"]["containers"]
     return container
-
-
-def _port(container: Object, named: str) -> int:
-    [found] = [one["containerPort"] for one in container["ports"] if one["name"] == named]
-    return found
 
 
 @asynccontextmanager

@@ -45,14 +45,12 @@ class Services:
 
 
 @asynccontextmanager
-async def services(*, slack: FakeSlack | None = None) -> AsyncGenerator[Services]:
-    """The three fake services, empty."""
-    async with (
-        slack or FakeSlack() as slack_,
-        FakeDiscord() as discord,
-        FakeCompletions(key=KEY) as completions,
-    ):
-        yield Services(slack_, discord, completions)
+async def services(*, slack: FakeSlack | None = None, host: str = "127.0.0.1") -> AsyncGenerator[Services]:
+    """The three fake services, empty, on an address of this machine."""
+    outside = Services(slack or FakeSlack(), FakeDiscord(), FakeCompletions(key=KEY))
+    outside.slack.host = outside.discord.host = outside.completions.host = host
+    async with outside.slack, outside.discord, outside.completions:
+        yield outside
 
 
 @dataclass(frozen=True, slots=True)

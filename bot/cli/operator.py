@@ -79,7 +79,7 @@ def _printed(work: Coroutine[Any, Any, list[str]]) -> int:
 def health(call: Call) -> int:
     """Ask the bot that runs on this machine how it is."""
     from urllib.error import HTTPError, URLError
-    from urllib.request import urlopen
+    from urllib.request import ProxyHandler, build_opener
 
     from bot.settings import Settings
 
@@ -87,7 +87,8 @@ def health(call: Call) -> int:
     port = call.setting("HTTP_PORT") or Settings.model_fields["http_port"].default
     path = "readyz" if call.given.ready else "livez"
     try:
-        with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=4) as answer:
+        # Nothing stands between: a proxy of the environment is for what is outside.
+        with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}/{path}", timeout=4) as answer:
             print(answer.read().decode().strip())
     except HTTPError as error:
         print(error.read().decode(errors="replace").strip())

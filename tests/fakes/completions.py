@@ -118,6 +118,7 @@ class FakeCompletions:
         self.connections = 0
         self._peers: set[Any] = set()
         self._rng = rng or random.Random(0)
+        self.host = "127.0.0.1"
         self._port = port
         self._tick_s = tick_s
         self._runner: web.AppRunner | None = None
@@ -126,14 +127,14 @@ class FakeCompletions:
     @property
     def base_url(self) -> str:
         """What a client is configured with."""
-        return f"http://127.0.0.1:{self._port}/v1"
+        return f"http://{self.host}:{self._port}/v1"
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 << 20)
         app.router.add_post("/v1/chat/completions", self._handle)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        await web.TCPSite(self._runner, self.host, self._port).start()
         self._port = cast("tuple[str, int]", self._runner.addresses[0])[1]
         return self
 

@@ -92,6 +92,7 @@ def holds(assertion: dict[str, Any], documents: list[Any]) -> bool:
     found = at(document, want["path"])
     return {
         "equal": lambda: found == want["value"],
+        "exists": lambda: found is not None,
         "notExists": lambda: found is None,
         "contains": lambda: want["content"] in found,
         "notContains": lambda: want["content"] not in found,

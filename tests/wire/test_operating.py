@@ -44,7 +44,8 @@ async def test_beside_a_bot_with_its_own_store_everything_can_be_seen(tmp_path: 
         async with started(env, folder=tmp_path) as bot:
             await until(lambda: outside.slack.entries("socket", "open") and outside.discord.gateway.live, within_s=30)
             at_port = env | {"HTTP_PORT": str(bot.events("http_listening")[0]["port"])}
-            assert await shell("health", env=at_port, folder=tmp_path) == (0, "ok 0.1.0\n")
+            behind_a_proxy = at_port | {"http_proxy": "http://127.0.0.1:9"}
+            assert await shell("health", env=behind_a_proxy, folder=tmp_path) == (0, "ok 0.1.0\n")
             code, said = await shell("health", "--ready", env=at_port, folder=tmp_path)
             assert (code, '"ready": true' in said) == (0, True), said
             outside.completions.default = always(status(404))

@@ -21,7 +21,7 @@ class FakeDiscord(Interacting):
             app.router.add_route(method, "/api/v10" + path, self.counted(self.gate(handle)))
         self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self.runner.setup()
-        site = web.TCPSite(self.runner, "127.0.0.1", 0)
+        site = web.TCPSite(self.runner, self.host, 0)
         await site.start()
         host, port = cast(tuple[str, int], self.runner.addresses[0][:2])
         self.api_url = f"http://{host}:{port}/api/v10"

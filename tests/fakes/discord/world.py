@@ -52,6 +52,7 @@ class World:
         self.last_id = 0
         self.nonces: dict[tuple[str, str], tuple[str, float]] = {}
         self.windows: dict[tuple[str, str], Window] = {}
+        self.host = "127.0.0.1"
         self.runner: web.AppRunner | None = None
         self.bot = self.user("routernesia", bot=True)
         self.application_id = str(self.bot["id"])

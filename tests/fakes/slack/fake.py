@@ -28,7 +28,7 @@ class FakeSlack(Serving, Interacting):
         app.router.add_routes([*files.routes(self), *replies.routes(self)])
         self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self.runner.setup()
-        site = web.TCPSite(self.runner, "127.0.0.1", self.port)
+        site = web.TCPSite(self.runner, self.host, self.port)
         await site.start()
         self.port = self.runner.addresses[0][1]
         self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
@@ -48,7 +48,7 @@ class FakeSlack(Serving, Interacting):
     @property
     def api_url(self) -> str:
         """What goes into `slack_api_url`."""
-        return f"http://127.0.0.1:{self.port}/api/"
+        return f"http://{self.host}:{self.port}/api/"
 
     async def install(
         self,

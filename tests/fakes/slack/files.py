@@ -19,7 +19,7 @@ def get_upload_url(slack: Delivering, call: Call) -> Json:
         raise SlackError("invalid_arguments")
     upload = Upload(f"F{next(slack.numbers)}", name, length, call.installation.key)
     slack.files[upload.id] = upload
-    return {"upload_url": f"http://127.0.0.1:{slack.port}/upload/{upload.id}", "file_id": upload.id}
+    return {"upload_url": f"http://{slack.host}:{slack.port}/upload/{upload.id}", "file_id": upload.id}
 
 
 def complete_upload(slack: Delivering, call: Call) -> Json:
@@ -67,7 +67,7 @@ def info(slack: Delivering, call: Call) -> Json:
 
 def described(slack: Delivering, upload: Upload) -> Json:
     """A file as messages and files.info show it."""
-    url = f"http://127.0.0.1:{slack.port}/files/{upload.id}/{upload.name}"
+    url = f"http://{slack.host}:{slack.port}/files/{upload.id}/{upload.name}"
     return {
         "id": upload.id,
         "name": upload.name,

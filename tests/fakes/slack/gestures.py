@@ -117,7 +117,7 @@ class Interacting(Viewing):
         """A new response URL: 30 minutes, five posts."""
         made = secrets.token_hex(8)
         self.replies[made] = Reply(channel, user, self.team_of(channel), self.now(), message_ts)
-        return f"http://127.0.0.1:{self.port}/response/{made}"
+        return f"http://{self.host}:{self.port}/response/{made}"
 
     def open_views(self, user: str) -> list[View]:
         """The modals that a person sees, the lowest first."""

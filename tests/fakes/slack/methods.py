@@ -47,7 +47,7 @@ def _method(
 def _connections_open(slack: Delivering, _: Call) -> Json:
     ticket = f"ticket-{next(slack.numbers)}"
     slack.tickets.add(ticket)
-    return {"url": f"ws://127.0.0.1:{slack.port}/link?ticket={ticket}"}
+    return {"url": f"ws://{slack.host}:{slack.port}/link?ticket={ticket}"}
 
 
 _LOOK = "icon_emoji icon_url username"

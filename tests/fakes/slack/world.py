@@ -140,6 +140,7 @@ class World(Ledger):
         self.tasks: set[asyncio.Task[None]] = set()
         self.session: aiohttp.ClientSession | None = None
         self.runner: web.AppRunner | None = None
+        self.host = "127.0.0.1"
         self.port = 0
         self.turn = 0
         self._clock, self._speed = clock, speed

@@ -1,0 +1,1 @@
+"""Pods of the chart as real containers, by podman: `make pods`. Not collected by `make test`."""
