@@ -55,7 +55,7 @@ class Process:
     @property
     def shards(self) -> list[int]:
         """Those that it holds and is connected to."""
-        held = self.platform._gateway._shards  # pyright: ignore[reportPrivateUsage] -- nobody else need know them
+        held = self.platform._listening.gateway._shards  # pyright: ignore[reportPrivateUsage] -- nobody else need know them
         return sorted(one.shard.id for one in held.held if one.connected) if held else []
 
     @property

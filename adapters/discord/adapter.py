@@ -7,7 +7,6 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import cast
 
 import discord
@@ -26,27 +25,17 @@ from adapters.discord.api.client import APPLICATION, CONTENT_FLAGS, Client
 from adapters.discord.api.refusals import UNAUTHORIZED
 from adapters.discord.api.rest import Rest
 from adapters.discord.api.webhooks import Webhooks
-from adapters.discord.app.syncing import sync
-from adapters.discord.gateway.connection import FRAME_MAX_S, WITHOUT_CONTENT, Handle
-from adapters.discord.gateway.gateway import PACES, Gateway
-from adapters.discord.gateway.handling import at_once, until_done, walled
-from adapters.discord.gateway.plan import Paces, Plan
-from adapters.discord.gateway.progress import Hold
-from adapters.discord.gateway.talked import Talk
-from adapters.discord.incoming.access import Access
+from adapters.discord.gateway.connection import FRAME_MAX_S, WITHOUT_CONTENT
+from adapters.discord.gateway.gateway import PACES
+from adapters.discord.gateway.plan import Paces
 from adapters.discord.incoming.directory import Directory
-from adapters.discord.incoming.endpoint import PATH, Endpoint
-from adapters.discord.incoming.entrance import Entrance
-from adapters.discord.incoming.hearing import Hearing, Rules
-from adapters.discord.incoming.intake import WAITING_MAX, Intake
-from adapters.discord.incoming.interactions import STEP_S, Interactions
+from adapters.discord.incoming.intake import WAITING_MAX
+from adapters.discord.incoming.interactions import STEP_S
 from adapters.discord.incoming.lines import Lines
-from adapters.discord.incoming.lookup import Lookup
 from adapters.discord.incoming.marks import Marks
-from adapters.discord.incoming.opening import Opening
 from adapters.discord.incoming.reading import Reading
+from adapters.discord.listening import Listening
 from adapters.discord.payloads.fields import Payload
-from adapters.discord.payloads.guild import Around
 from adapters.discord.settings import DiscordSettings
 from adapters.discord.text.render import LIMITS, render
 from bot.errors import ConfigError, Gone, Unreachable
@@ -55,6 +44,7 @@ from bot.platform import Limits, Stage, Submit
 from bot.services import Services
 
 log = logging.getLogger(__name__)
+
 
 DRAIN_MAX_S = 3.0
 """How long a stopping listener waits for what it has received to be taken; the next one is sent the rest again."""
@@ -77,12 +67,8 @@ class DiscordPlatform:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._settings = settings
-        self._drain_max_s = drain_max_s
-        self._step_s = step_s
         self._directory = Directory()
         self._services: Services | None = None
-        self._submit: Submit | None = None
-        self._intake = Intake(waiting_max=waiting_max, pause=pause, chance=chance)
         self._client = Client(settings.discord_api_url, heartbeat_timeout_s=2 * frame_max_s)
         self._rest = Rest(self._client)
         self._typing = Typing(self._rest)
@@ -94,25 +80,26 @@ class DiscordPlatform:
         self._posting = Posting(self._rest, archived, self._pace, neighbours, own_id=own_id, pause=pause, now=now)
         self._files = Files(self._rest, archived, own_id=own_id, pause=pause, now=now)
         self._titles = Titles(self._rest, own_id=own_id, by_model=settings.discord_thread_titles == "model")
-        self._marks = Marks(shared)
-        self._lines = Lines(self._rest, self._marks)
+        marks = Marks(shared)
+        self._lines = Lines(self._rest, marks)
         self._reading = Reading(self._rest, self._directory, sees_all=lambda: self._client.wants_content)
-        self._hearing = self._heard(now)
         self._webhooks = Webhooks(
             settings.discord_api_url, user_agent=self._client.http.user_agent, on_answer=self._rest.heard
         )
         self._private = Private(self._webhooks, self._rest, self._posting, now=now)
-        self._now = now
-        self._application_id = ""
-        self._interactions = self._taking_interactions()
-        self._gateway = Gateway(
+        self._listening = Listening(
+            settings,
             self._client,
             self._rest,
-            handlers=self._handlers(),
-            room=self._intake,
-            plan=Plan(settings.shard_count, settings.shard_ids),
-            paces=paces,
+            self._webhooks,
+            self._directory,
+            marks=marks,
+            lines=self._lines,
             frame_max_s=frame_max_s,
+            waiting_max=waiting_max,
+            drain_max_s=drain_max_s,
+            paces=paces,
+            step_s=step_s,
             pause=pause,
             now=now,
             chance=chance,
@@ -121,7 +108,7 @@ class DiscordPlatform:
     def use(self, services: Services) -> None:
         """Share state with the other processes of the bot. Called before `open`."""
         self._services = services
-        self._interactions = self._taking_interactions()
+        self._listening.use(services)
 
     @property
     def name(self) -> str:
@@ -145,13 +132,12 @@ class DiscordPlatform:
         A process that holds no shard stands by for others: it counts as connected while it can ask for one. One that
         takes interactions over HTTP alone is connected while it takes them.
         """
-        hears = self._gateway.connected if self._settings.discord_gateway == "on" else self._submit is not None
-        return hears and not self._rest.token_refused
+        return self._listening.connected and not self._rest.token_refused
 
     @property
     def last_heard_s(self) -> float | None:
         """Seconds since the last frame, of the shard that is silent for longest; None while none is held here."""
-        return self._gateway.last_heard_s
+        return self._listening.gateway.last_heard_s
 
     @property
     def refusal(self) -> str | None:
@@ -186,36 +172,22 @@ class DiscordPlatform:
         except Exception as error:  # the adapter's edge
             raise Unreachable(f"Discord does not answer the login ({type(error).__name__})") from error
         self._directory.own_id = str(user["id"])
-        self._application_id = str(application["id"])
         granted = bool(int(application.get("flags") or 0) & CONTENT_FLAGS)
         self._client.want_content(granted)
         if not granted:
             log.info("message_content_missing", extra={"without_it": WITHOUT_CONTENT})
-        self._gateway.open(
-            application_id=self._application_id,
-            shared=self._services.shared if self._services else None,
-            drain=partial(self._intake.drain, limit_s=self._drain_max_s),
-        )
+        self._listening.open(application_id=str(application["id"]))
 
     async def listen(self, submit: Submit) -> None:
         """Receive until cancelled. What has arrived by then is still taken, within `drain_max_s`.
 
         Raises ConfigError where the settings name shards that do not exist.
         """
-        self._submit = self._interactions.submit = submit
-        syncing = asyncio.create_task(self._sync(), name="discord commands")
-        try:
-            await (self._gateway.run() if self._settings.discord_gateway == "on" else asyncio.Event().wait())
-        finally:
-            syncing.cancel()
-            self._interactions.submit = None
-            await self._interactions.drain(limit_s=self._drain_max_s)
-            self._submit = None
+        await self._listening.run(submit)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """POST /discord/interactions, where the public key is set. May be asked before `open`."""
-        if self._settings.discord_public_key:
-            yield web.post(PATH, self._deliver)
+        return self._listening.routes()
 
     async def post(
         self, mention: Mention, text: str, *, key: str, first: bool, recover: bool = False, stage: Stage = "last"
@@ -281,55 +253,3 @@ class DiscordPlatform:
         self._typing.close()
         await self._webhooks.aclose()
         await self._client.close()
-
-    def _heard(self, now: Callable[[], float]) -> Hearing:
-        settings = self._settings
-        rules = Rules(Access.of(settings), free=settings.discord_free_channels, bots=settings.discord_allow_bots)
-        return Hearing(
-            rules,
-            self._intake,
-            self._directory,
-            lookup=Lookup(self._rest, self._directory),
-            opening=Opening(self._rest, self._directory, where=settings.discord_threads),
-            marks=self._marks,
-            lines=self._lines,
-            services=lambda: self._services,
-            submit=lambda: self._submit,
-            talked=self._talked,
-            now=now,
-        )
-
-    def _handlers(self) -> dict[str, Handle]:
-        handlers: dict[str, Handle] = {event: at_once(handle) for event, handle in self._directory.handlers().items()}
-        hearing = self._hearing
-        handlers |= {
-            "MESSAGE_CREATE": until_done(hearing.created),
-            "MESSAGE_UPDATE": until_done(hearing.updated),
-            "MESSAGE_DELETE": until_done(hearing.deleted),
-            "MESSAGE_DELETE_BULK": until_done(hearing.deleted),
-            "INTERACTION_CREATE": self._interaction,
-        }
-        return {event: walled(event, handle) for event, handle in handlers.items()}
-
-    def _around(self, guild_id: str | None) -> Around:
-        return Around(own_id=self._directory.own_id, guild=self._directory.guild(guild_id))
-
-    def _talked(self, found: Mention) -> None:
-        channel, guild = found.place.channel, found.place.workspace
-        starter = self._directory.guild(guild).threads.get(channel, "") if found.place.thread else None
-        self._gateway.talked(Talk(channel, guild, starter), addressed=found.addressed)
-
-    def _interaction(self, data: Payload, hold: Hold) -> None:
-        # Past the line of its channel: Discord waits 3 s for the first response.
-        self._interactions.begin(data, done=hold())
-
-    def _taking_interactions(self) -> Interactions:
-        entrance = Entrance(Access.of(self._settings), self._around, self._services)
-        return Interactions(entrance, self._rest, self._webhooks, step_s=self._step_s)
-
-    async def _deliver(self, request: web.Request) -> web.Response:
-        return await Endpoint(self._interactions, self._settings.discord_public_key, now=self._now)(request)
-
-    async def _sync(self) -> None:
-        if self._services is not None:
-            await sync(self._rest, self._services.shared, self._application_id)

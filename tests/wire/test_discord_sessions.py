@@ -198,7 +198,7 @@ async def test_a_stop_that_comes_together_with_a_new_session_is_not_overheard(
 ) -> None:
     async with process(fake, redis, heard) as one:
         await fake.until(lambda: one.live)
-        shards = one.platform._gateway._shards  # pyright: ignore[reportPrivateUsage] -- the moment cannot be had otherwise
+        shards = one.platform._listening.gateway._shards  # pyright: ignore[reportPrivateUsage] -- the moment cannot be had otherwise
         assert shards
         shards._sessions.news.set()  # pyright: ignore[reportPrivateUsage]
         one.listening.cancel()

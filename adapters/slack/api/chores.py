@@ -6,8 +6,8 @@ For what may be repeated only: ending a stream, a session's status. It does not 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Final
 
 from bot.errors import PlatformError, RateLimited, Unreachable
 
@@ -65,12 +65,20 @@ class Chores:
 
     async def aclose(self) -> None:
         """Give what is on its way a moment, then end it."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_END_WITHIN_S)
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(self._tasks, within_s=_END_WITHIN_S)
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]], *, within_s: float) -> None:
+    """Give tasks a moment, then cancel those that still run; `tasks` loses those that are done, and may get more.
+
+    How they fail is for others to say.
+    """
+    if begun := list(tasks):
+        await asyncio.wait(begun, timeout=within_s)
+    left = list(tasks)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _walled(work: Coroutine[None, None, None], name: str) -> None:

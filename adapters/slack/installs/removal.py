@@ -15,6 +15,7 @@ from typing import Final, cast
 from slack_sdk.oauth.installation_store import Installation
 
 from adapters.slack.api.calls import Api, Unauthenticated, code_of
+from adapters.slack.api.chores import end
 from adapters.slack.api.renewing import EXPIRED
 from adapters.slack.installs.installations import RENEWAL_REFUSED, Installations, of
 from adapters.slack.installs.rotation import Rotation
@@ -59,12 +60,7 @@ class Removal:
 
     async def aclose(self) -> None:
         """Give what is being deleted a moment; Slack sends the event again."""
-        tasks = list(self._running.values())
-        if tasks:
-            await asyncio.wait(tasks, timeout=_END_WITHIN_S)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(self._running.values(), within_s=_END_WITHIN_S)
 
     def _ended(self, key: tuple[str, str], task: asyncio.Task[None]) -> None:
         del self._running[key]

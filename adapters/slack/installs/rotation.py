@@ -24,6 +24,7 @@ from typing import Final
 from slack_sdk.oauth.installation_store import Installation
 
 from adapters.slack.api.calls import Answer, Api, Unclear, code_of
+from adapters.slack.api.chores import end
 from adapters.slack.installs.installations import RENEWAL_REFUSED, Installations, of
 from adapters.slack.payloads.fields import text
 from bot.errors import PlatformError, RateLimited, Rejected, StoreError
@@ -96,12 +97,7 @@ class Rotation:
 
     async def aclose(self) -> None:
         """Let renewals end, which must not be cut: their refresh token may be used up already."""
-        tasks = list(self._running.values())
-        if tasks:
-            await asyncio.wait(tasks, timeout=_END_WITHIN_S)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(self._running.values(), within_s=_END_WITHIN_S)
 
     def _begin(self, key: Key, refused: str) -> asyncio.Task[Installation | None]:
         if running := self._running.get(key):
