@@ -17,6 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.credentials import CredentialProvider
+from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as NotConnected
 
 from bot.settings.redis_address import RedisAddress
@@ -34,14 +35,23 @@ SENTINEL_WITHIN_S: Final = 0.5
 
 
 class Login(CredentialProvider):
-    """User and password of new connections. Those that are open stay what they are: Redis asks once."""
+    """User and password of new connections. Those that are open stay what they are: Redis asks once.
+
+    A renewed login and the server's own change come in either order, so the one before stays at hand.
+    """
 
     def __init__(self, user: str, password: str) -> None:
-        self._given = (user, password)
+        self._given = self._other = (user, password)
 
     def use(self, user: str, password: str) -> None:
         """Take others from now on."""
-        self._given = (user, password)
+        if (user, password) != self._given:
+            self._other, self._given = self._given, (user, password)
+
+    def turn(self) -> bool:
+        """Take the one before again, and the newest when that is refused, too. Whether there are two."""
+        self._other, self._given = self._given, self._other
+        return self._other != self._given
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
         """As redis-py wants them: user and password, or a password alone, or nothing where there is none."""
@@ -87,7 +97,12 @@ class Connections(BlockingConnectionPool):
     async def _greet(self, connection: AbstractConnection) -> None:
         if self._closed:
             raise NotConnected("the store is closed")
-        await connection.on_connect()
+        try:
+            await connection.on_connect()
+        except AuthenticationError:  # not over a unix socket: there redis-py has asked before (8.1)
+            if not self.login.turn():
+                raise
+            await connection.on_connect()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from bot.errors import ConfigError, PlatformError
 from bot.logs import crash
-from bot.platform import Platform, Submit
+from bot.platform import Platform, Renews, Submit
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,11 @@ class Listening:
         """Wait until each has been opened or could not be, for a while."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._all_tried.wait(), OPEN_WITHIN_S)
+
+    def renew(self, settings: object) -> frozenset[str]:
+        """Give renewed settings to the platform whose they are; the names of those that took effect."""
+        there = [one for one in self.platforms if isinstance(one, Renews) and one.name not in self.refused]
+        return frozenset[str]().union(*(one.renew(settings) for one in there))
 
     def start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """A task for each platform; it ends where the platform refuses or has nothing more to say."""

@@ -252,6 +252,18 @@ class TellsRefusals(Protocol):
 
 
 @runtime_checkable
+class Renews(Protocol):
+    """A platform that goes on with renewed secrets without a restart."""
+
+    def renew(self, settings: object) -> frozenset[str]:
+        """Take the secrets of its own settings, which are of another kind for each platform.
+
+        Gives the names of the settings that it takes up, whether they have changed or not.
+        """
+        ...
+
+
+@runtime_checkable
 class UsesServices(Protocol):
     """A platform that needs more of the core than `submit`."""
 

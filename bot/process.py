@@ -30,7 +30,7 @@ from bot.metrics import Metrics
 from bot.platform import Platform, Routes, Submit, UsesServices
 from bot.presence import Presence
 from bot.sealing import Seal
-from bot.settings import Settings, filled, plain
+from bot.settings import Config, Settings, filled, plain
 from bot.shared import RedisShared
 from bot.standing import Standing
 from bot.tracing import OFF, Tracing
@@ -148,15 +148,17 @@ class Bot:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    def use(self, settings: Settings) -> frozenset[str]:
+    def use(self, config: Config) -> frozenset[str]:
         """Go on with other settings where that is possible without a restart; the names of those that took effect.
 
         Raises ConfigError for a key that cannot be one.
         """
+        settings = config.core
         self._completions.use_key(plain(settings.completions_api_key) or None)
         self._seal.use(settings.encryption_keys())
         taken = frozenset({"completions_api_key", "encryption_key", "log_level", "log_format"})
-        return taken | store.log_in(self._redis, self._settings, settings)
+        taken |= store.log_in(self._redis, self._settings, settings)
+        return taken.union(*(self._listening.renew(part) for part in config.adapters.values()))
 
     async def serve(self, *, until: asyncio.Event) -> None:
         """Listen, work and answer probes until the event; then stop listening, drain, and hand back the rest.

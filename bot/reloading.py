@@ -12,7 +12,7 @@ from typing import Final
 
 from bot.errors import ConfigError
 from bot.logs import crash
-from bot.settings import Config, Settings
+from bot.settings import Config
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ EVERY_S: Final = 15.0
 Load = Callable[[], Config]
 """Reads all settings anew, with logging set up for them. Raises ConfigError where they are wrong."""
 
-Use = Callable[[Settings], frozenset[str]]
+Use = Callable[[Config], frozenset[str]]
 """Takes up what it can, and gives the names of the settings that it looks at. Raises ConfigError."""
 
 
@@ -56,7 +56,7 @@ class Reloading:
             if not (changed := _changed(self._config, found)):
                 self._wrong = ""
                 return
-            taken = self._use(found.core)
+            taken = self._use(found)
         except ConfigError as error:
             if str(error) != self._wrong:
                 self._wrong = str(error)

@@ -42,7 +42,7 @@ class Watched:
             f"sentinel down-after-milliseconds {NAME} 1000\nsentinel failover-timeout {NAME} 3000\n"
         )
         await self._run(self.sentinel, str(watching), "--sentinel")
-        await self.until(self.first, "INFO", "replication", shows="'connected_slaves': 1")
+        await self.until(self.first, "INFO", "replication", shows="'state': 'online'")
         await self.until(self.sentinel, "INFO", "sentinel", shows="'slaves': 1")
 
     async def serve(self, port: int, *, follows: int | None = None) -> None:

@@ -178,6 +178,15 @@ class DiscordPlatform:
             log.info("message_content_missing", extra={"without_it": WITHOUT_CONTENT})
         self._listening.open(application_id=str(application["id"]))
 
+    def renew(self, settings: object) -> frozenset[str]:
+        """Go on with a renewed token. A gateway that was refused with the old one identifies again at once."""
+        if not isinstance(settings, DiscordSettings) or settings.discord_token is None:
+            return frozenset()
+        if settings.discord_token != self._settings.discord_token:
+            self._settings = self._settings.model_copy(update={"discord_token": settings.discord_token})
+            self._rest.use_token(settings.discord_token.get_secret_value())
+        return frozenset({"discord_token"})
+
     async def listen(self, submit: Submit) -> None:
         """Receive until cancelled. What has arrived by then is still taken, within `drain_max_s`.
 

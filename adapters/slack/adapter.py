@@ -185,11 +185,19 @@ class SlackPlatform:
         if self._session:
             await self._session.close()
 
+    def renew(self, settings: object) -> frozenset[str]:
+        """Go on with renewed secrets, each where it is used next: the next call, delivery or socket."""
+        if not isinstance(settings, SlackSettings):
+            return frozenset()
+        # What was not set before, or is not any more, would change how the bot lives there.
+        names = {name for name in _RENEWABLE if getattr(self._settings, name) and getattr(settings, name)}
+        self._settings = self._settings.model_copy(update={name: getattr(settings, name) for name in names})
+        if self._opened and isinstance(self._opened.workspaces, OneWorkspace):
+            self._opened.workspaces.use(_bot_token(self._settings))
+        return frozenset(names)
+
     def _one(self) -> Workspaces:
-        token = self._settings.slack_bot_token
-        return OneWorkspace(
-            token.get_secret_value() if token else "", self._clients.of, pause=self._pause, options=self._options
-        )
+        return OneWorkspace(_bot_token(self._settings), self._clients.of, pause=self._pause, options=self._options)
 
     def _many(self) -> Workspaces:
         if self._services is None:
@@ -263,6 +271,14 @@ class SlackPlatform:
         if self._opened is None or secret is None:
             return web.Response(status=503)
         return await Webhook(self._opened.intake, secret.get_secret_value(), clock=self._clock)(request)
+
+
+_RENEWABLE: Final = ("slack_bot_token", "slack_app_token", "slack_signing_secret")
+"""All secrets but the client secret, which the pages of OAuth hold for as long as they live."""
+
+
+def _bot_token(settings: SlackSettings) -> str:
+    return settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else ""
 
 
 class _Opened:

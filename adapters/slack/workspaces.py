@@ -56,24 +56,26 @@ class OneWorkspace:
     def __init__(
         self, token: str, client_of: ClientOf, *, pause: Pause = asyncio.sleep, options: Options | None = None
     ) -> None:
-        self._token = token
-        self._client_of = client_of
+        self._client = client_of(token)
         self._pause = pause
         self._options = options
         self._workspace: Workspace | None = None
 
     async def open(self) -> None:
         """Learn who the bot is. Raises ConfigError when Slack refuses the token, Unreachable otherwise."""
-        client = self._client_of(self._token)
         try:
-            answer = await Api(client).write("auth.test")
+            answer = await Api(self._client).write("auth.test")
         except Unauthenticated as error:
             raise ConfigError(f"Slack refuses SLACK_BOT_TOKEN ({error}): reinstall the app and copy it.") from error
         me = identity(answer)
         if not (me.team_id and me.user_id and me.bot_id):
             # Without them own messages look like other people's: the bot would answer itself.
             raise Unreachable("auth.test: the answer does not say who the bot is")
-        self._workspace = Workspace(client, me, pause=self._pause, options=self._options)
+        self._workspace = Workspace(self._client, me, pause=self._pause, options=self._options)
+
+    def use(self, token: str) -> None:
+        """Make calls with this token from now on."""
+        self._client.token = token
 
     async def of(self, team: str, *, enterprise: str = "") -> Workspace:
         """The one workspace."""

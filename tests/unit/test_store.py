@@ -105,24 +105,6 @@ async def test_a_password_beside_the_url_is_used(valkey_url: str, redis: Redis) 
         await redis.execute_command("ACL", "DELUSER", "bot")
 
 
-async def test_a_renewed_password_is_used_for_new_connections(valkey_url: str, redis: Redis) -> None:
-    url = valkey_url.replace("unix://", "unix://bot:%s@")
-    old, new, elsewhere = (load(environ={"REDIS_URL": one}).core for one in (url % "old", url % "new", "redis://h"))
-    await redis.execute_command("ACL", "SETUSER", "bot", "on", ">old", "~*", "+@all")
-    try:
-        async with store.of(old) as client:
-            assert await client.execute_command("ACL", "WHOAMI") == "bot"
-            await redis.execute_command("ACL", "SETUSER", "bot", "resetpass", ">new")
-            await client.connection_pool.disconnect()
-            with pytest.raises(StoreError):
-                await store.info(client)
-            assert store.log_in(client, old, elsewhere) == set()
-            assert store.log_in(client, old, new) == {"redis_url", "redis_password"}
-            assert await client.execute_command("ACL", "WHOAMI") == "bot"
-    finally:
-        await redis.execute_command("ACL", "DELUSER", "bot")
-
-
 @pytest.mark.parametrize(("scheme", "trusts"), [("rediss", "/ca.crt"), ("redis", None)])
 async def test_an_authority_is_trusted_where_the_link_is_encrypted(scheme: str, trusts: str | None) -> None:
     async with store.connect(f"{scheme}://redis.test", data_dir=Path("unused"), ca_file=Path("/ca.crt")) as client:

@@ -4,11 +4,17 @@ import signal
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings
+from redis.asyncio import Redis
 
+from adapters.discord.settings import DiscordSettings
+from adapters.slack.settings import SlackSettings
 from bot.reloading import Reloading
-from bot.settings import Config, Settings, load
+from bot.settings import Config, load
 from tests.fakes.completions import Text
-from tests.running import KEY, always, services
+from tests.fakes.slack import FakeSlack
+from tests.running import KEY, Running, always, running, services
 from tests.subprocesses import ONLY_DISCORD, environment, started
 from tests.until import until
 
@@ -44,6 +50,58 @@ async def test_a_renewed_key_and_log_level_are_taken_up_without_a_restart(tmp_pa
     assert KEY not in bot.output
 
 
+async def test_renewed_tokens_of_slack_are_used_from_then_on(valkey_url: str, redis: Redis) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
+        slack = outside.slack
+        slack.replace_bot_token("xoxb-renewed-token")
+        slack.app_token = "xapp-1-renewed-token"
+        settings = SlackSettings(slack_bot_token=SecretStr(slack.bot_token), slack_app_token=SecretStr(slack.app_token))
+        assert bot.bot.use(_config(bot, settings)) >= {"slack_bot_token", "slack_app_token"}
+        await slack.mention("C1", "U01", "hello")
+        await until(lambda: bot.answered == 1)
+        sockets = len(slack.entries("call", "apps.connections.open"))
+        await slack.refresh(close=True)
+        await until(lambda: len(slack.entries("call", "apps.connections.open")) > sockets)
+        await slack.mention("C2", "U01", "hello")
+        await until(lambda: bot.answered == 2)
+
+
+async def test_a_renewed_signing_secret_of_slack_opens_what_is_signed_with_it(valkey_url: str, redis: Redis) -> None:
+    slack = FakeSlack(resend_after_s=0.2, resends=100)
+    async with services(slack=slack) as outside, running(outside, redis_url=valkey_url, on=["slack"], http=True) as bot:
+        slack.signing_secret = "0123456789abcdef0123456789abcdef"
+        await slack.mention("C1", "U01", "hello", order=("app_mention",))
+        await until(lambda: slack.entries("refused"))
+        assert bot.accepted == 0
+        secret = SecretStr(slack.signing_secret)
+        settings = SlackSettings(slack_bot_token=SecretStr(slack.bot_token), slack_signing_secret=secret)
+        assert bot.bot.use(_config(bot, settings)) >= {"slack_bot_token", "slack_signing_secret"}
+        await until(lambda: bot.answered == 1)
+
+
+async def test_a_renewed_token_of_discord_is_identified_with_at_once(
+    valkey_url: str, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"]) as bot:
+        discord = outside.discord
+        gateway = discord.gateway
+        discord.token = gateway._token = "renewed.fake.token"  # pyright: ignore[reportPrivateUsage] -- the fake's
+        gateway.resumable = False
+        gateway.cut()
+        await until(lambda: "discord_token_refused" in caplog.text)
+        assert (await bot.get("/readyz"))[0] == 503
+        settings = DiscordSettings(discord_token=SecretStr(discord.token))
+        assert "discord_token" in bot.bot.use(_config(bot, settings))
+        await until(lambda: gateway.live)
+        discord.mention(discord.channel, discord.ann, "hello")
+        await until(lambda: bot.answered == 1)
+        assert (await bot.get("/readyz"))[0] == 200
+
+
+def _config(bot: Running, settings: BaseSettings) -> Config:
+    return Config(bot.bot._settings, {type(settings): settings})  # pyright: ignore[reportPrivateUsage] -- as `load` gives
+
+
 def test_what_is_wrong_is_said_once_and_everything_stays_as_it_was(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -55,9 +113,9 @@ def test_what_is_wrong_is_said_once_and_everything_stays_as_it_was(
     def found() -> Config:
         return load(env_file=envfile, environ={})
 
-    def use(settings: Settings) -> frozenset[str]:
-        assert settings.completions_api_key
-        used.append(settings.completions_api_key.get_secret_value())
+    def use(config: Config) -> frozenset[str]:
+        assert config.core.completions_api_key
+        used.append(config.core.completions_api_key.get_secret_value())
         return frozenset({"completions_api_key"})
 
     reloading = Reloading(found(), found, use)

@@ -12,6 +12,7 @@ from bot.disk import Disk
 from bot.errors import StoreError
 from bot.inbox.commit import NotDurable
 from bot.inbox.inbox import Inbox
+from bot.settings import load
 from tests.fakes.completions import Text
 from tests.fakes.slack import FakeSlack
 from tests.mentions import mention
@@ -42,9 +43,35 @@ async def test_what_was_accepted_is_there_after_the_primary_has_died(servers: Wa
         (obstacle,) = await store.shortcomings(redis, replicas=1)
         assert obstacle == "Redis: 0 of 1 replicas are there, so mentions are not accepted"
         await servers.serve(servers.first, follows=servers.second)
-        await servers.until(servers.second, "INFO", "replication", shows="'connected_slaves': 1")
+        await servers.until(servers.second, "INFO", "replication", shows="'state': 'online'")
         await _submitted(inbox, 21, despite={StoreError, NotDurable})
         assert await store.shortcomings(redis, replicas=1) == []
+
+
+@pytest.mark.parametrize("first", ["the server", "the setting"])
+async def test_a_renewed_password_is_taken_in_either_order(servers: Watched, first: str) -> None:
+    url = f"redis://127.0.0.1:{servers.first}"
+    old, new = (load(environ={"REDIS_URL": url, "REDIS_PASSWORD": one}).core for one in (PASSWORD, "renewed"))
+    elsewhere = load(environ={"REDIS_URL": "redis://elsewhere"}).core
+    async with store.of(old) as redis:
+        assert await redis.ping()
+        assert store.log_in(redis, old, elsewhere) == set()
+        if first == "the setting":
+            assert store.log_in(redis, old, new) == {"redis_url", "redis_password"}
+            await redis.connection_pool.disconnect()
+            assert await redis.ping()
+        await servers.ask(servers.first, "CONFIG", "SET", "requirepass", "renewed")
+        await redis.connection_pool.disconnect()
+        if first == "the server":
+            with pytest.raises(StoreError):
+                await store.info(redis)
+            store.log_in(redis, old, new)
+        assert await store.info(redis)
+        async with store.of(new) as beside:
+            await beside.config_set("requirepass", "another")
+        await redis.connection_pool.disconnect()
+        with pytest.raises(StoreError):
+            await store.info(redis)
 
 
 async def _submitted(inbox: Inbox, number: int, *, despite: Collection[type[StoreError]]) -> None:

@@ -117,6 +117,7 @@ class Client(discord.Client):
             heartbeat_timeout=heartbeat_timeout_s,
         )
         self.second = Second()
+        self._renewed = asyncio.Event()
         self.on_answer: Callable[[int, str], None] = _nobody
         http = _Http(self.loop, max_ratelimit_timeout=RATE_LIMIT_WAIT_MAX_S, http_trace=self._watch())
         http.api_url = api_url
@@ -133,6 +134,16 @@ class Client(discord.Client):
         self.http.connector = discord.utils.MISSING
         await self._async_setup_hook()
         return cast(Payload, await self.http.static_login(token))
+
+    def use_token(self, token: str) -> None:
+        """Make calls with this token from now on, and identify with it."""
+        self.http.token = token
+        self._renewed.set()
+        self._renewed = asyncio.Event()
+
+    async def renewed(self) -> None:
+        """Return when there is a new token."""
+        await self._renewed.wait()
 
     def want_content(self, wanted: bool) -> None:
         """Ask for the Message Content intent at the next IDENTIFY, or not."""

@@ -35,7 +35,7 @@ TOKEN_AGAIN_S: Final = 600.0
 """Chosen: one call in ten minutes asks whether the token is good again, should it have been Discord's mistake."""
 
 UNAUTHORIZED: Final = (
-    "Discord refuses DISCORD_TOKEN; make a new one in the developer portal (Bot > Reset Token) and start the bot anew."
+    "Discord refuses DISCORD_TOKEN; make a new one in the developer portal (Bot > Reset Token) and set it."
 )
 
 _KNOWN_MAX: Final = 10_000
@@ -122,6 +122,10 @@ class Refusals:
         self._closed[bucket] = _Closed(self._clock() + for_s, for_s)
         if len(self._closed) > _KNOWN_MAX:
             self._closed.popitem(last=False)
+
+    def token_renewed(self) -> None:
+        """There is another one, of which nothing is known yet."""
+        self._token_refused_at = None
 
     def token_was_refused(self) -> None:
         """A 401: nothing works until somebody acts."""

@@ -76,6 +76,11 @@ class Rest:
         """Whether Discord refuses the bot's token: nothing works until there is a new one."""
         return self._refusals.token_refused
 
+    def use_token(self, token: str) -> None:
+        """Go on with another token of the bot's."""
+        self._client.use_token(token)
+        self._refusals.token_renewed()
+
     @property
     def refused_calls(self) -> Mapping[int, int]:
         """See `Refusals.by_status`."""

@@ -145,7 +145,16 @@ class Connection:
             pause_s = await self._once()
             stable = self._lived_s() >= STABLE_S
             self._failures = 1 if stable else self._failures + 1
-            await self._means.pause(self._backoff_s() if pause_s is None else pause_s)
+            await self._rest(self._backoff_s() if pause_s is None else pause_s)
+
+    async def _rest(self, seconds: float) -> None:
+        """The pause; what was refused with an old token is tried at once with a new one."""
+        waiting = [asyncio.ensure_future(one) for one in (self._means.pause(seconds), self._means.client.renewed())]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
 
     def _note_heard(self) -> None:
         """Only a session that stands counts; a refusal is no news of anything."""

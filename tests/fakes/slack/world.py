@@ -154,6 +154,12 @@ class World(Ledger):
         """The newest bot token of the first workspace."""
         return self.home.bot_token
 
+    def replace_bot_token(self, token: str) -> None:
+        """The first workspace's app was installed anew; the old token is no longer good."""
+        del self.tokens[self.home.bot_token]
+        self.home.bot_token = token
+        self.tokens[token] = Token(token, self.home)
+
     @property
     def scopes(self) -> set[str]:
         """What the first workspace's installation was granted."""
