@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
 
 from tests.running import Services
 
@@ -51,12 +52,21 @@ class Asking:
         """How long an unfinished answer stood, at most."""
         return max((at - self.shown_at[one] for one, at in self.whole_at.items()), default=0.0)
 
-    async def ask(self, seconds: float) -> None:
-        """Go on for so long."""
-        end = self._now() + seconds
+    @asynccontextmanager
+    async def asking(self) -> AsyncGenerator[None]:
+        """Ask for as long as the context lasts."""
+        over = asyncio.Event()
+        task = asyncio.create_task(self._ask(over))
+        try:
+            yield
+        finally:
+            over.set()
+            await task
+
+    async def _ask(self, over: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as people:
             for number in itertools.count():
-                if self._now() > end:
+                if over.is_set():
                     return
                 if number % 2:
                     self._ask_on_discord(number)
@@ -64,8 +74,17 @@ class Asking:
                     people.create_task(self._ask_on_slack(number))
                 await asyncio.sleep(self._every_s)
 
-    async def watch(self) -> None:
-        """Note what stands, until cancelled."""
+    @asynccontextmanager
+    async def watching(self) -> AsyncGenerator[None]:
+        """Note when answers stand for as long as the context lasts."""
+        task = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _watch(self) -> None:
         while True:
             self._look()
             await asyncio.sleep(LOOK_EVERY_S)

@@ -105,20 +105,17 @@ class Cluster:
                     tasks.create_task(self._add(workload))
 
     async def upgrade(self, workload: Workload, *, kill: bool = False) -> int:
-        """Replace every pod of it, one after another; `kill` has another one die without a word meanwhile.
-
-        Gives how many were replaced.
-        """
+        """Replace every pod of it, one after another, and give how many; `kill` has one more die in the middle."""
         pods = len(self._pods[workload])
-        for _ in range(pods):
+        for number in range(pods):
             if workload.surge:
                 await self._add(workload)
-            if kill:
+            if kill and number == 0:
                 await self._lose(workload)
             await self._remove(workload)
-            if not workload.surge:
+            if kill and number == 0:
                 await self._add(workload)
-            if kill:
+            if not workload.surge:
                 await self._add(workload)
         return pods
 
