@@ -28,10 +28,13 @@ from tests.running import Services, always, services
 from tests.subprocesses import ONLY_DISCORD, environment
 from tests.until import until
 
-SLACK_AGAIN_S = (3.0, 60.0, 300.0)
+HTTP_AGAIN_S = (0.1, 60.0, 300.0)
 """When Slack sends an event again that was not taken: nearly at once, after a minute, after five more (docs.slack.dev,
-Events API, read November 2026). Of a socket it waits for the acknowledgement so long; over HTTP it may be sooner.
+Events API, read November 2026).
 """
+
+SOCKET_AGAIN_S = (3.0, *HTTP_AGAIN_S[1:])
+"""Over a socket nothing says no: Slack waits for the acknowledgement first."""
 
 STORE_STAYS_S = 6.0
 
@@ -48,7 +51,7 @@ class Plan:
     `embedded` is all-in-one with the store in the pod, on a volume. `http` is how Slack's events come. `drained` has
     pods go before others come although the chart means to overlap them, as where their nodes are drained. `kill` has
     another pod of the workload die by SIGKILL meanwhile. `store_away_s` upgrades the bundled store alone: it is away
-    for so long each time.
+    for so long each time. `again_s` is Slack's patience, where it is not to be Slack's own.
     """
 
     shape: Shape = "split"
@@ -60,7 +63,7 @@ class Plan:
     per_second: float = 5.0
     answer_s: float = 2.0
     pods: int = 2
-    again_s: Sequence[float] = SLACK_AGAIN_S
+    again_s: Sequence[float] = ()
 
 
 RUNS: Mapping[str, Plan] = {
@@ -102,7 +105,8 @@ class Outcome:
     there to take it, that is `unheard`; where a pod said that it cannot take it now, `refused`. What is sent again
     beyond these was cut off in a pod that was there.
 
-    `half_s` is the longest that half an answer stood.
+    `resumed` and `identified` are the sessions with Discord that a process took up, and that one began although there
+    were some. `half_s` is the longest that half an answer stood.
     """
 
     asked: int
@@ -114,6 +118,8 @@ class Outcome:
     redelivered: int
     unheard: int
     refused: int
+    resumed: int
+    identified: int
     on_slack: Wait
     on_discord: Wait
     half_s: float
@@ -126,9 +132,10 @@ class Outcome:
     def __str__(self) -> str:
         replaced = " ".join(f"{number} {name}" for name, number in self.replaced.items())
         again = f"redelivered={self.redelivered} (unheard={self.unheard} refused={self.refused})"
+        sessions = f"resumed={self.resumed} identified={self.identified}"
         times = f"slack {self.on_slack}, discord {self.on_discord}, half {self.half_s:.1f} s"
         counts = f"lost={self.lost} doubled={self.doubled} unaccounted={self.unaccounted}"
-        return f"asked={self.asked}, replaced {replaced}, killed={self.killed}: {counts}, {again}; {times}"
+        return f"asked={self.asked}, replaced {replaced}, killed={self.killed}: {counts}, {again}, {sessions}; {times}"
 
 
 def passed(plan: Plan, outcome: Outcome) -> bool:
@@ -152,7 +159,7 @@ def workloads(plan: Plan) -> list[Workload]:
 async def upgrade(plan: Plan, *, server: Valkey, folder: Path) -> Outcome:
     """Run once."""
     slack = FakeSlack(rates=False, echoes=False)
-    slack.again_s = plan.again_s
+    slack.again_s = plan.again_s or (HTTP_AGAIN_S if plan.http else SOCKET_AGAIN_S)
     service = Service()
     async with services(slack=slack) as outside, service.serving() as url, AsyncExitStack() as stack:
         outside.discord.limits = False
@@ -234,6 +241,8 @@ def _outcome(
         redelivered=sum(entry.fields["attempt"] > 1 for entry in events),
         unheard=service.unheard + sum(entry.fields.get("socket") == 0 for entry in events),
         refused=sum(entry.fields["status"] == 503 for entry in outside.slack.entries("refused")) - service.unheard,
+        resumed=len(outside.discord.entries("resume")),
+        identified=len(outside.discord.entries("identify")) - outside.discord.gateway.shards,
         on_slack=on_slack,
         on_discord=on_discord,
         half_s=asking.half_s,
