@@ -36,6 +36,11 @@ class Asking:
         return self.asked_at.keys() - self.whole_at.keys()
 
     @property
+    def heard(self) -> bool:
+        """Whether Slack need send nothing again."""
+        return all(one.acked.is_set() for one in self._outside.slack.deliveries.values())
+
+    @property
     def doubled(self) -> int:
         """Messages beyond the first that were begun for one question."""
         return sum(number - 1 for number in Counter(self._begun()).values())

@@ -36,7 +36,8 @@ Events API, read November 2026).
 SOCKET_AGAIN_S = (3.0, *HTTP_AGAIN_S[1:])
 """Over a socket nothing says no: Slack waits for the acknowledgement first."""
 
-STORE_STAYS_S = 6.0
+STAYS_S = 10.0
+"""How long that whose upgrade leaves a gap stays until the next one. Chosen: more is heard than goes into gaps."""
 
 SETTLED_WITHIN_S = 400.0
 """Longer than Slack takes to give up."""
@@ -51,7 +52,8 @@ class Plan:
     `embedded` is all-in-one with the store in the pod, on a volume. `http` is how Slack's events come. `drained` has
     pods go before others come although the chart means to overlap them, as where their nodes are drained. `kill` has
     another pod of the workload die by SIGKILL meanwhile. `store_away_s` upgrades the bundled store alone: it is away
-    for so long each time. `again_s` is Slack's patience, where it is not to be Slack's own.
+    for so long each time. `stays_s` is the time between two upgrades that leave a gap. `again_s` is Slack's patience,
+    where it is not to be Slack's own.
     """
 
     shape: Shape = "split"
@@ -64,6 +66,12 @@ class Plan:
     answer_s: float = 2.0
     pods: int = 2
     again_s: Sequence[float] = ()
+    stays_s: float = STAYS_S
+
+    @property
+    def leaves_a_gap(self) -> bool:
+        """Whether nothing is taken for a while at each upgrade."""
+        return self.shape == "embedded" or bool(self.store_away_s)
 
 
 RUNS: Mapping[str, Plan] = {
@@ -205,13 +213,13 @@ async def _under_load(plan: Plan, asking: Asking, cluster: Cluster, server: Valk
     async with asking.asking():
         while asyncio.get_running_loop().time() < over_at:
             for name, step in steps.items():
+                await asyncio.sleep(plan.stays_s if plan.leaves_a_gap else 0.0)
                 replaced[name] += await step()
     return replaced
 
 
 async def _upgrade_store(plan: Plan, server: Valkey) -> int:
     """The one pod of a StatefulSet goes before the next one comes, on the same volume."""
-    await asyncio.sleep(STORE_STAYS_S)
     await server.stop()
     await asyncio.sleep(plan.store_away_s)
     await server.start()
@@ -219,11 +227,11 @@ async def _upgrade_store(plan: Plan, server: Valkey) -> int:
 
 
 async def _settled(plan: Plan, asking: Asking, server: Valkey, folder: Path) -> int:
-    """Wait until all is answered and nothing is in work any more; gives what the store's count then misses."""
+    """Wait until all is answered, nothing comes again or is in work; gives what the store's count then misses."""
     url = "" if plan.shape == "embedded" else server.url
     async with store.connect(url, data_dir=folder / "data", beside=True) as redis:
         with suppress(TimeoutError):
-            await until(lambda: not asking.open, within_s=SETTLED_WITHIN_S)
+            await until(lambda: not asking.open and asking.heard, within_s=SETTLED_WITHIN_S)
             async with asyncio.timeout(SETTLED_WITHIN_S):
                 while await redis.zcard(store.key("ready")):  # noqa: ASYNC110 - another process signals nothing
                     await asyncio.sleep(0.1)
