@@ -67,7 +67,7 @@ async def test_pods_that_do_everything_overlap_under_load_and_lose_nothing(valke
 async def test_upgrading_the_store_under_load_loses_nothing_and_leaves_no_half_answer_standing(server: Valkey) -> None:
     async with (
         services(slack=FakeSlack(echoes=False)) as outside,
-        running(outside, redis_url=server.url, http=True),
+        running(outside, redis_url=server.url, http=True, within_s=0.5),
     ):
         outside.slack.again_s = SMALL["again_s"]
         asking = _asking(outside)
