@@ -118,11 +118,13 @@ async def running(
     lease_s: float = LEASE_S,
     slack: Mapping[str, Any] | None = None,
     discord: Mapping[str, Any] | None = None,
+    within_s: float = 60.0,  # a busy machine is no store that hangs
     **more: Any,
 ) -> AsyncGenerator[Running]:
     """A bot that listens and works; `http` takes Slack's events over HTTP, `more` are settings of the core.
 
-    `slack` are more settings of Slack's, `discord` of Discord's.
+    `slack` are more settings of Slack's, `discord` of Discord's; `within_s` bounds the way of Slack's events into the
+    inbox.
 
     With `oauth`, over HTTP, no workspace has it installed: see `FakeSlack.install`.
 
@@ -148,7 +150,9 @@ async def running(
             sleep=sleep,
         )
         extra = {"slack": slack or {}, "discord": discord or {}}
-        platforms = [_platform(name, outside, http=http, oauth=oauth, more=extra[name]) for name in on]
+        platforms = [
+            _platform(name, outside, http=http, oauth=oauth, within_s=within_s, more=extra[name]) for name in on
+        ]
         needed = [one for one in platforms if awaited is None or one.name in awaited]
         bot = await stack.enter_async_context(
             Bot(settings, platforms, role=role, completions=completions, lease_s=lease_s)
@@ -173,7 +177,7 @@ def _works(platform: SlackPlatform | DiscordPlatform, outside: Services, role: R
 
 
 def _platform(
-    name: Name, outside: Services, *, http: bool, oauth: bool, more: Mapping[str, Any]
+    name: Name, outside: Services, *, http: bool, oauth: bool, within_s: float, more: Mapping[str, Any]
 ) -> SlackPlatform | DiscordPlatform:
     if name == "discord":
         discord = outside.discord
@@ -181,7 +185,7 @@ def _platform(
         return DiscordPlatform(DiscordSettings(discord_token=token, discord_api_url=discord.api_url, **more))
     slack = outside.slack
     if oauth:
-        return SlackPlatform(distributed_settings(slack, **more), within_s=60.0)
+        return SlackPlatform(distributed_settings(slack, **more), within_s=within_s)
     settings = SlackSettings(
         slack_bot_token=SecretStr(slack.bot_token),
         slack_app_token=None if http else SecretStr(slack.app_token),
@@ -189,7 +193,7 @@ def _platform(
         slack_api_url=slack.api_url,
         **more,
     )
-    return SlackPlatform(settings, within_s=60.0)  # a busy machine is no store that hangs
+    return SlackPlatform(settings, within_s=within_s)
 
 
 HASTE = replace(Patience(), connect_s=3.0, first_byte_s=1.0, chunk_s=1.0, tail_s=0.1)

@@ -28,9 +28,10 @@ does nothing, and the lane falls due by itself. All times are the Redis server's
 What people wrote is sealed where there is a key (see `bot.inbox.entries`).
 """
 
+import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, cast
 
 from redis.asyncio import Redis
@@ -52,6 +53,9 @@ log = logging.getLogger(__name__)
 
 LEASE_S = 30.0
 """How long a lane stays with a silent worker. Renewed every third of it."""
+
+NOTE_EVERY_S = 0.5
+"""Between two tries of a holder to note what it did. Chosen: a store is upgraded in seconds."""
 
 HISTORY_MAX = 200
 """Messages kept per conversation. Chosen: 120 tokens each fill the default budget of 24,000."""
@@ -77,8 +81,10 @@ class Inbox:
         lease_s: float = LEASE_S,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._wall = wall
+        self._sleep = sleep
         self._redis = redis
         self._history_ttl_s = history_ttl_s
         self._entries = Entries(seal or Seal())
@@ -261,7 +267,19 @@ class Inbox:
         return self._entries.dead(claim.raw, why=why, event_id=claim.event_id, conversation=claim.conversation, at=at)
 
     async def _fenced(self, script: AsyncScript, doing: str, claim: Claim, *args: str | float) -> int:
-        held = await self._call(script, doing, claim.conversation, claim.token, *args)
+        """Note what the holder did. A store that is away is tried again until the lease that stands now is over.
+
+        To give up sooner would gain nothing: nobody else may claim the lane before. Each script may come twice.
+        """
+        until = claim.valid_until
+        while True:
+            try:
+                held = await self._call(script, doing, claim.conversation, claim.token, *args)
+                break
+            except StoreError:
+                if self._clock() >= until:
+                    raise
+            await self._sleep(NOTE_EVERY_S)
         if not held:
             claim.valid_until = float("-inf")
             raise LeaseLost(f"another worker holds the lane: cannot {doing}")

@@ -3,30 +3,69 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
-from bot import embedded
-from tests.until import until
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from bot import embedded, store
 
 ROOT = Path(__file__).parents[2]
 
+START_WITHIN_S: Final = 20.0
+
+
+class Valkey:
+    """A Valkey that loses nothing it has answered to; stopped and started again it has its data and its address."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        options = {"bind": "127.0.0.1", "port": str(self._port), "dir": str(folder), "save": ""}
+        options |= {"appendonly": "yes", "appendfsync": "always", "logfile": str(folder / "valkey.log")}
+        self._options = [word for name, value in options.items() for word in (f"--{name}", value)]
+        self._server: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self._port}"
+
+    async def start(self) -> None:
+        """Return once it answers."""
+        self._server = await asyncio.create_subprocess_exec(str(embedded.server_binary()), *self._options)
+        async with store.connect(self.url, data_dir=Path("unused")) as redis, asyncio.timeout(START_WITHIN_S):
+            while not await _pongs(redis):  # noqa: ASYNC110 - another process signals nothing
+                await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        """As a StatefulSet stops it: SIGTERM, whereupon it writes what is not on the disk yet, and ends."""
+        if self._server is not None:
+            self._server.terminate()
+            await self._server.wait()
+            self._server = None
+
+
+async def _pongs(redis: Redis) -> bool:
+    try:
+        return await redis.ping()
+    except RedisError:
+        return False
+
 
 @asynccontextmanager
-async def valkey(folder: Path) -> AsyncGenerator[str]:
-    """A Valkey that loses nothing it has answered to; gives its URL."""
-    socket = folder / "s"
-    options = ["--port", "0", "--unixsocket", str(socket), "--dir", str(folder), "--save", ""]
-    options += ["--appendonly", "yes", "--appendfsync", "always", "--logfile", str(folder / "valkey.log")]
-    server = await asyncio.create_subprocess_exec(str(embedded.server_binary()), *options)
+async def valkey(folder: Path) -> AsyncGenerator[Valkey]:
+    """One that runs."""
+    one = Valkey(folder)
+    await one.start()
     try:
-        await until(socket.exists)
-        yield f"unix://{socket}"
+        yield one
     finally:
-        server.terminate()
-        await server.wait()
+        await one.stop()
 
 
 class Process:

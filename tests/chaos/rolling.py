@@ -14,13 +14,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.chaos.asking import WORDS
 from tests.chaos.fleet import valkey
 from tests.fakes.completions import Text
 from tests.running import Services, always, services
 from tests.subprocesses import ONLY_DISCORD, Started, environment, started
 from tests.until import until
 
-WORDS = "An answer that takes a moment to write, and is not long."
 STARTED_WITHIN_S = 60.0
 ANSWERED_WITHIN_S = 120.0
 
@@ -124,8 +124,8 @@ def _outcome(plan: Plan, outside: Services, asked: list[str], rolled: int) -> Ou
 
 async def _main(plan: Plan) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="rb-") as folder:
-        async with valkey(Path(folder)) as url:
-            return await roll(plan, redis_url=url, folder=Path(folder))
+        async with valkey(Path(folder)) as server:
+            return await roll(plan, redis_url=server.url, folder=Path(folder))
 
 
 def main() -> int:

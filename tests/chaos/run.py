@@ -109,7 +109,7 @@ async def _world(plan: Plan, *, folder: Path) -> AsyncGenerator[_World]:
         answers = model(random.Random(plan.seed + 2), error_rate=plan.error_rate)
         completions = await stack.enter_async_context(FakeCompletions(key=KEY, default=answers))
         short = stack.enter_context(tempfile.TemporaryDirectory(prefix="rb-"))
-        url = await stack.enter_async_context(valkey(Path(short)))
+        url = (await stack.enter_async_context(valkey(Path(short)))).url
         redis = await stack.enter_async_context(store.connect(url, data_dir=Path("unused")))
         env = _environment(slack, discord, completions, url) | {"CHAOS_LEASE_S": str(plan.lease_s)}
         gateway = Process("gateway", ("bot", "run", "--role", "gateway"), env=env, folder=folder)

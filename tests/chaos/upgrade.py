@@ -1,269 +1,228 @@
 """Upgrades every workload of a deployment while people ask on Slack and Discord, as Kubernetes upgrades them.
 
-    python -m tests.chaos.upgrade [--seconds 60] [--socket]
+    python -m tests.chaos.upgrade [--seconds 60] [RUN ...]
 
-A Deployment brings the new pod up before an old one goes; Discord's gateways have it harder here, each goes before the
-next one comes, as where a node is lost. Who goes has left the
-Service before SIGTERM comes, but for a while (the preStop pause) proxies still send it requests. Counted are questions
-without an answer, answers beyond one, and events that Slack had to deliver again.
+Each run prints one line: what was replaced, and what became of the questions. See `RUNS` for what there is, `Outcome`
+for what is counted.
 """
 
 import argparse
 import asyncio
-import itertools
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
-import aiohttp
-from aiohttp import web
-
-from tests.chaos.fleet import valkey
-from tests.chaos.rolling import WORDS, on_discord
+from bot import store
+from bot.inbox.tally import Tally
+from tests.chaos.asking import WORDS, Asking
+from tests.chaos.cluster import READY_WITHIN_S, Cluster, Service, Workload
+from tests.chaos.fleet import Valkey, valkey
+from tests.chaos.outcome import Outcome, Wait
 from tests.fakes.completions import Text
 from tests.fakes.slack import FakeSlack
 from tests.running import Services, always, services
-from tests.subprocesses import ONLY_DISCORD, Started, environment, started
+from tests.subprocesses import ONLY_DISCORD, environment
 from tests.until import until
 
-READY_WITHIN_S = 60.0
-ANSWERED_WITHIN_S = 120.0
-PRE_STOP_S = 1.0
-"""Chosen: shorter than the chart's 5 s, so that the run is; longer than the Service below takes to notice."""
+HTTP_AGAIN_S = (0.1, 60.0, 300.0)
+"""When Slack sends an event again that was not taken: nearly at once, after a minute, after five more (docs.slack.dev,
+Events API, read November 2026).
+"""
+
+SOCKET_AGAIN_S = (3.0, *HTTP_AGAIN_S[1:])
+"""Over a socket nothing says no: Slack waits for the acknowledgement first."""
+
+STAYS_S = 10.0
+"""How long that whose upgrade leaves a gap stays until the next one. Chosen: more is heard than goes into gaps."""
+
+SETTLED_WITHIN_S = 400.0
+"""Longer than Slack takes to give up."""
+
+Shape = Literal["split", "all-in-one", "embedded"]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long people ask at least; each workload is upgraded once or more. `http` is how Slack's events come."""
+    """What is upgraded, and how. People ask for `seconds`, and until the round of upgrades that then runs is over.
 
+    `embedded` is all-in-one with the store in the pod, on a volume. `http` is how Slack's events come. `drained` has
+    pods go before others come although the chart means to overlap them, as where their nodes are drained. `kill` has
+    another pod of the workload die by SIGKILL meanwhile. `store_away_s` upgrades the bundled store alone: it is away
+    for so long each time. `stays_s` is the time between two upgrades that leave a gap. `again_s` is Slack's patience,
+    where it is not to be Slack's own.
+    """
+
+    shape: Shape = "split"
+    http: bool = True
+    drained: bool = False
+    kill: bool = False
+    store_away_s: float = 0.0
     seconds: float = 60.0
     per_second: float = 5.0
-    http: bool = True
+    answer_s: float = 2.0
     pods: int = 2
+    again_s: Sequence[float] = ()
+    stays_s: float = STAYS_S
+
+    @property
+    def leaves_a_gap(self) -> bool:
+        """Whether nothing is taken for a while at each upgrade."""
+        return self.shape == "embedded" or bool(self.store_away_s)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of it. `replaced` counts pods by their workload."""
-
-    asked: int
-    replaced: Mapping[str, int]
-    lost: int
-    doubled: int
-    redelivered: int
-
-
-@dataclass(slots=True)
-class Pod:
-    """A process, the context that ends it, and where it answers probes."""
-
-    process: Started
-    stack: AsyncExitStack
-    port: int
+RUNS: Mapping[str, Plan] = {
+    "split-http": Plan(),
+    "split-socket": Plan(http=False),
+    "drained": Plan(drained=True),
+    "killed": Plan(kill=True),
+    "all-in-one-http": Plan("all-in-one"),
+    "all-in-one-socket": Plan("all-in-one", http=False),
+    "embedded-http": Plan("embedded", pods=1),
+    "embedded-socket": Plan("embedded", http=False, pods=1),
+    "store-http": Plan(store_away_s=4.0),
+    "store-socket": Plan(http=False, store_away_s=4.0),
+}
 
 
-@dataclass(slots=True)
-class Workload:
-    """Processes of one role. `surge`: the new one comes before the old one goes."""
+def passed(plan: Plan, outcome: Outcome) -> bool:
+    """Whether nothing was lost or doubled, nor anything cut off where that can be helped.
 
-    name: str
-    role: str
-    env: dict[str, str]
-    surge: bool = True
-    pods: list[Pod] = field(default_factory=list[Pod])
-
-
-class Service:
-    """Sends requests to the pods that it knows, in turn, as kube-proxy and an ingress do."""
-
-    def __init__(self) -> None:
-        self.ports: list[int] = []
-        self._turn = itertools.count()
-
-    @asynccontextmanager
-    async def serving(self) -> AsyncGenerator[str]:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._forward)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        async with aiohttp.ClientSession() as self._session:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            try:
-                yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-            finally:
-                await runner.cleanup()
-
-    async def _forward(self, request: web.Request) -> web.Response:
-        if not self.ports:
-            return web.Response(status=503)
-        url = f"http://127.0.0.1:{self.ports[next(self._turn) % len(self.ports)]}{request.path_qs}"
-        headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
-        try:
-            async with self._session.request(request.method, url, data=await request.read(), headers=headers) as answer:
-                return web.Response(status=answer.status, body=await answer.read(), content_type=answer.content_type)
-        except aiohttp.ClientError:
-            return web.Response(status=502)
+    Over a socket it cannot: Slack stops sending only when it closes, and what is on its way then comes again. Nor
+    where a pod dies, or where Slack waits for a socket whose process waits for the store.
+    """
+    whole = not (outcome.lost or outcome.doubled or outcome.unaccounted)
+    return whole and (plan.kill or not plan.http or outcome.cut_off == 0)
 
 
-class Cluster:
-    """The workloads, and how they are upgraded."""
-
-    def __init__(self, workloads: list[Workload], service: Service, folder: Path) -> None:
-        self.workloads = workloads
-        self.replaced: Counter[str] = Counter()
-        self._service = service
-        self._folder = folder
-
-    async def start(self, pods: int) -> None:
-        for workload in self.workloads:
-            for _ in range(pods):
-                await self._add(workload)
-
-    async def upgrade(self, workload: Workload) -> None:
-        """Replace every pod of it."""
-        for _ in range(len(workload.pods)):
-            if workload.surge:
-                await self._add(workload)
-            await self._remove(workload)
-            if not workload.surge:
-                await self._add(workload)
-            self.replaced[workload.name] += 1
-
-    async def stop(self) -> None:
-        """Kill what is left."""
-        for workload in self.workloads:
-            for pod in workload.pods:
-                await pod.stack.aclose()
-
-    async def _add(self, workload: Workload) -> None:
-        stack = AsyncExitStack()
-        process = await stack.enter_async_context(started(workload.env, folder=self._folder, role=workload.role))
-        workload.pods.append(Pod(process, stack, 0))
-        await until(lambda: process.events("http_listening") or not process.running, within_s=READY_WITHIN_S)
-        assert process.running, process.output
-        pod = workload.pods[-1]
-        pod.port = int(process.events("http_listening")[0]["port"])
-        await self._ready(pod)
-        if workload.name == "slack":
-            self._service.ports.append(pod.port)
-
-    async def _ready(self, pod: Pod) -> None:
-        async with asyncio.timeout(READY_WITHIN_S), aiohttp.ClientSession() as session:
-            while True:
-                async with session.get(f"http://127.0.0.1:{pod.port}/readyz") as answer:
-                    if answer.status == 200:
-                        return
-                await asyncio.sleep(0.2)
-
-    async def _remove(self, workload: Workload) -> None:
-        pod = workload.pods.pop(0)
-        await asyncio.sleep(PRE_STOP_S / 2)  # the Service learns of it later than the pod does
-        if pod.port in self._service.ports:
-            self._service.ports.remove(pod.port)
-        await asyncio.sleep(PRE_STOP_S / 2)
-        code = await pod.process.stop()
-        assert code == 0, pod.process.output
-        await pod.stack.aclose()
+def workloads(plan: Plan) -> list[Workload]:
+    """What the chart makes for it, still without settings."""
+    if plan.shape == "split":
+        surge = not plan.drained
+        return [
+            Workload("slack", "gateway", surge=surge, http=plan.http),
+            Workload("discord", "gateway", surge=surge),
+            Workload("worker", "worker", surge=surge),
+        ]
+    return [Workload("bot", "all", surge=plan.shape == "all-in-one" and not plan.drained, http=plan.http)]
 
 
-async def upgrade(plan: Plan, *, redis_url: str, folder: Path) -> Outcome:
+async def upgrade(plan: Plan, *, server: Valkey, folder: Path) -> Outcome:
     """Run once."""
     slack = FakeSlack(rates=False, echoes=False)
+    slack.again_s = plan.again_s or (HTTP_AGAIN_S if plan.http else SOCKET_AGAIN_S)
     service = Service()
-    async with services(slack=slack) as outside, service.serving() as url:
+    async with services(slack=slack) as outside, service.serving() as url, AsyncExitStack() as stack:
         outside.discord.limits = False
         outside.discord.gateway.shards = outside.discord.gateway.max_concurrency = plan.pods
-        outside.completions.default = always(Text(WORDS, tokens_per_s=60))
+        outside.completions.default = always(Text(WORDS, tokens_per_s=len(WORDS.split()) / plan.answer_s))
         channels = [outside.discord.add_guild((at % plan.pods, plan.pods))[1] for at in range(6)]
-        cluster = Cluster(_workloads(plan, outside, redis_url), service, folder)
-        try:
-            await cluster.start(plan.pods)
-            if plan.http:
-                slack.events_url = f"{url}/slack/events"
-            await until(lambda: len(outside.discord.gateway.live) == plan.pods, within_s=READY_WITHIN_S)
-            asked: list[str] = []
-            asking = asyncio.create_task(_ask(plan, outside, channels, asked))
-            while not asking.done() or not all(cluster.replaced[one.name] for one in cluster.workloads):
-                if asking.done():
-                    asking.result()  # raises what it raised
-                    asking = asyncio.create_task(_ask(plan, outside, channels, asked))
-                for workload in cluster.workloads:
-                    await cluster.upgrade(workload)
-            await asking
-            await until(lambda: not set(asked) - _answers(outside).keys(), within_s=ANSWERED_WITHIN_S)
-            return _outcome(outside, asked, cluster.replaced)
-        finally:
-            await cluster.stop()
+        cluster = Cluster(_equipped(plan, outside, server, folder), service, folder=folder)
+        stack.push_async_callback(cluster.stop)
+        await cluster.start(plan.pods)
+        if plan.http:
+            slack.events_url = f"{url}/slack/events"
+        await until(lambda: len(outside.discord.gateway.live) == plan.pods, within_s=READY_WITHIN_S)
+        asking = Asking(
+            outside, on_slack=[f"C{at}" for at in range(6)], on_discord=channels, per_second=plan.per_second
+        )
+        async with asking.watching():
+            replaced = await _under_load(plan, asking, cluster, server)
+            unaccounted = await _settled(plan, asking, server, folder)
+        return _outcome(outside, asking, service, replaced, killed=cluster.killed, unaccounted=unaccounted)
 
 
-def _workloads(plan: Plan, outside: Services, redis_url: str) -> list[Workload]:
-    slack = outside.slack
-    heard = {"SLACK_SIGNING_SECRET": slack.signing_secret, "SLACK_APP_TOKEN": ""} if plan.http else {}
-    env = environment(outside, REDIS_URL=redis_url, DRAIN_SECONDS="20", **heard)
-    without_slack = {**ONLY_DISCORD, "SLACK_SIGNING_SECRET": ""}
-    return [
-        Workload("slack", "gateway", env | {"DISCORD_TOKEN": ""}),
-        Workload("discord", "gateway", env | without_slack, surge=False),
-        Workload("worker", "worker", env),
-    ]
+def _equipped(plan: Plan, outside: Services, server: Valkey, folder: Path) -> list[Workload]:
+    heard = {"SLACK_SIGNING_SECRET": outside.slack.signing_secret, "SLACK_APP_TOKEN": ""} if plan.http else {}
+    at = {"DATA_DIR": str(folder / "data")} if plan.shape == "embedded" else {"REDIS_URL": server.url}
+    env = environment(outside, DRAIN_SECONDS="20", **at, **heard)
+    without = {"slack": {"DISCORD_TOKEN": ""}, "discord": {**ONLY_DISCORD, "SLACK_SIGNING_SECRET": ""}}
+    return [replace(one, env=env | without.get(one.name, {})) for one in workloads(plan)]
 
 
-async def _ask(plan: Plan, outside: Services, channels: list[str], asked: list[str]) -> None:
-    end = asyncio.get_running_loop().time() + plan.seconds
-    async with asyncio.TaskGroup() as people:
-        for number in itertools.count():
-            if asyncio.get_running_loop().time() > end:
-                return
-            if number % 2:
-                asked.append(outside.discord.mention(channels[number % len(channels)], outside.discord.bob, "question"))
-            else:
-                people.create_task(_on_slack(outside, f"C{number % 6}", asked))
-            await asyncio.sleep(1 / plan.per_second)
+async def _under_load(plan: Plan, asking: Asking, cluster: Cluster, server: Valkey) -> Mapping[str, int]:
+    """Upgrade one after the other while people ask; gives how many pods of each were replaced."""
+    steps: dict[str, Callable[[], Awaitable[int]]] = {
+        one.name: partial(cluster.upgrade, one, kill=plan.kill) for one in cluster.workloads
+    }
+    if plan.store_away_s:
+        steps = {"store": partial(_upgrade_store, plan, server)}
+    replaced = dict.fromkeys(steps, 0)
+    over_at = asyncio.get_running_loop().time() + plan.seconds
+    async with asking.asking():
+        while asyncio.get_running_loop().time() < over_at:
+            for name, step in steps.items():
+                await asyncio.sleep(plan.stays_s if plan.leaves_a_gap else 0.0)
+                replaced[name] += await step()
+    return replaced
 
 
-async def _on_slack(outside: Services, channel: str, asked: list[str]) -> None:
-    asked.append(await outside.slack.mention(channel, "U01", "question"))
+async def _upgrade_store(plan: Plan, server: Valkey) -> int:
+    """The one pod of a StatefulSet goes before the next one comes, on the same volume."""
+    await server.stop()
+    await asyncio.sleep(plan.store_away_s)
+    await server.start()
+    return 1
 
 
-def _answers(outside: Services) -> Counter[str]:
-    """How many whole answers stand for each question."""
-    slack = outside.slack
-    on_slack = Counter(one["thread_ts"] for channel in list(slack.channels) for one in slack.answers(channel))
-    return on_slack + on_discord(outside)
+async def _settled(plan: Plan, asking: Asking, server: Valkey, folder: Path) -> int:
+    """Wait until all is answered, nothing comes again or is in work; gives what the store's count then misses."""
+    url = "" if plan.shape == "embedded" else server.url
+    async with store.connect(url, data_dir=folder / "data", beside=True) as redis:
+        with suppress(TimeoutError):
+            await until(lambda: not asking.open and asking.heard, within_s=SETTLED_WITHIN_S)
+            async with asyncio.timeout(SETTLED_WITHIN_S):
+                while await redis.zcard(store.key("ready")):  # noqa: ASYNC110 - another process signals nothing
+                    await asyncio.sleep(0.1)
+        return (await Tally(redis)()).unaccounted
 
 
-def _outcome(outside: Services, asked: list[str], replaced: Mapping[str, int]) -> Outcome:
-    answers = _answers(outside)
-    begun = [*outside.slack.entries("call", "chat.postMessage"), *outside.slack.entries("call", "chat.startStream")]
-    posts = sum(entry.fields["ok"] for entry in begun) + len(outside.discord.entries("post"))
+def _outcome(
+    outside: Services, asking: Asking, service: Service, replaced: Mapping[str, int], *, killed: int, unaccounted: int
+) -> Outcome:
+    events = outside.slack.entries("event")
+    on_slack, on_discord = (Wait.of(waits_s) for waits_s in asking.waits_s)
     return Outcome(
-        asked=len(asked),
-        replaced=dict(replaced),
-        lost=len(set(asked) - answers.keys()),
-        doubled=posts - len(asked),
-        redelivered=sum(entry.fields["attempt"] > 1 for entry in outside.slack.entries("event")),
+        asked=len(asking.asked_at),
+        replaced=replaced,
+        killed=killed,
+        lost=len(asking.open),
+        doubled=asking.doubled,
+        unaccounted=unaccounted,
+        redelivered=sum(entry.fields["attempt"] > 1 for entry in events),
+        unheard=service.unheard + sum(entry.fields.get("socket") == 0 for entry in events),
+        refused=sum(entry.fields["status"] == 503 for entry in outside.slack.entries("refused")) - service.unheard,
+        resumed=len(outside.discord.entries("resume")),
+        identified=len(outside.discord.entries("identify")) - outside.discord.gateway.shards,
+        on_slack=on_slack,
+        on_discord=on_discord,
+        half_s=asking.half_s,
     )
 
 
 async def _main(plan: Plan) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="rb-") as folder:
-        async with valkey(Path(folder)) as url:
-            return await upgrade(plan, redis_url=url, folder=Path(folder))
+        async with valkey(Path(folder)) as server:
+            return await upgrade(plan, server=server, folder=Path(folder))
 
 
 def main() -> int:
-    """Run once, print what came of it, and give the exit code."""
+    """Run each once, print what came of it, and give the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.upgrade", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=Plan().seconds, help="how long people ask (default: 60)")
-    parser.add_argument("--socket", action="store_true", help="Slack's events over Socket Mode, not HTTP")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long people ask (default: 60)")
+    parser.add_argument("runs", nargs="*", metavar="RUN", help=f"all by default: {', '.join(RUNS)}")
     given = parser.parse_args()
-    outcome = asyncio.run(_main(Plan(seconds=given.seconds, http=not given.socket)))
-    print(outcome)
-    return int(bool(outcome.lost or outcome.doubled or outcome.redelivered))
+    failed = 0
+    for name in given.runs or RUNS:
+        plan = replace(RUNS[name], seconds=given.seconds)
+        outcome = asyncio.run(_main(plan))
+        failed += not passed(plan, outcome)
+        print(f"{name}: {outcome}", flush=True)
+    return int(bool(failed))
 
 
 if __name__ == "__main__":

@@ -376,6 +376,36 @@ class TestAFailingRedis:
             await inbox.submit(mention(1, text="canary-text"))
         assert "canary" not in str(caught.value)
 
+    async def test_an_answer_that_cannot_be_noted_just_now_is_noted_as_soon_as_it_can_be(self, redis: Redis) -> None:
+        async def back(_: float) -> None:
+            await redis.execute_command("CONFIG", "SET", "maxmemory", "0")
+
+        inbox = Inbox(redis, history_ttl_s=3600, sleep=back)
+        await inbox.submit(mention(1))
+        claim = await claim_one(inbox)
+        await redis.execute_command("CONFIG", "SET", "maxmemory", "1")
+        await inbox.note_answer(claim, "the answer")
+        await lapse(redis, claim)
+        assert (await claim_one(inbox)).answer == "the answer"
+
+    async def test_what_a_holder_cannot_note_is_given_up_when_its_lease_is_over(self, redis: Redis) -> None:
+        now = 0.0
+
+        async def away(seconds: float) -> None:
+            nonlocal now
+            now += seconds
+
+        inbox = Inbox(redis, history_ttl_s=3600, clock=lambda: now, sleep=away)
+        await inbox.submit(mention(1))
+        claim = await claim_one(inbox)
+        await redis.execute_command("CONFIG", "SET", "maxmemory", "1")
+        try:
+            with pytest.raises(StoreError):
+                await inbox.done(claim)
+        finally:
+            await redis.execute_command("CONFIG", "SET", "maxmemory", "0")
+        assert now == pytest.approx(inbox.lease_s, abs=1)
+
     async def test_an_unreachable_server_fails_every_call_the_same_way(self) -> None:
         async with store.connect("unix:///nonexistent/socket", data_dir=Path("unused")) as gone:
             inbox = Inbox(gone, history_ttl_s=60)

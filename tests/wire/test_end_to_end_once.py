@@ -92,7 +92,7 @@ async def test_without_redis_nothing_is_acknowledged_and_slack_sends_it_again(tm
         embedded.serving(tmp_path / "a") as socket,
         Redis(unix_socket_path=str(socket)) as client,
         services(slack=slack) as outside,
-        running(outside, redis_url=f"unix://{socket}", on=["slack"], http=True) as bot,
+        running(outside, redis_url=f"unix://{socket}", on=["slack"], http=True, within_s=0.5) as bot,
     ):
         # Refuses every write, as a full disk or memory would.
         await client.config_set("maxmemory", "1")

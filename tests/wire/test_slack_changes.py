@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from redis.asyncio import Redis
 
-from bot.errors import StoreError
+from bot.errors import Unreachable
 from bot.events import Change
 from tests.fakes.services import FakeServices
 from tests.fakes.slack import ALL_SCOPES, FakeSlack, Person
@@ -131,7 +131,7 @@ async def test_a_change_that_is_not_kept_comes_again(slack: FakeSlack, services:
     async with listening(slack, inbox, services=services, http=True):
         ts = await slack.dm("U1", "one")
         await until(lambda: bool(inbox.taken))
-        inbox.failures = [StoreError("redis is away")]
+        inbox.failures = [Unreachable("busy")]
         await slack.edit("DU1", ts, "two")
         await until(lambda: len(inbox.changes) == 1)
 
@@ -242,7 +242,7 @@ async def test_a_gesture_that_was_not_kept_is_taken_when_it_comes_again(
 ) -> None:
     slack.resend_after_s = 0.2
     inbox = Inbox()
-    inbox.failures = [StoreError("redis is away")]
+    inbox.failures = [Unreachable("busy")]
     async with listening(slack, inbox, services=services, http=True):
         ts = await slack.mention("C1", "U1", "hello", client_msg_id="0a1b", order=("message",))
         await until(lambda: inbox.ids == {f"slack:T1:C1:{ts}"})

@@ -79,7 +79,19 @@ async def test_slack_gets_its_acknowledgement_only_after_submit_returned(slack: 
 
 
 @pytest.mark.parametrize("http", [False, True], ids=["socket", "http"])
-@pytest.mark.parametrize("error", [StoreError("redis is away"), RuntimeError("a bug")])
+async def test_an_event_is_taken_once_the_store_is_back_without_coming_again(slack: FakeSlack, http: bool) -> None:
+    inbox = Inbox()
+    slack.resend_after_s = NEVER_S
+    async with listening(slack, inbox, http=http):
+        inbox.failures = [StoreError("redis is away")] * 2
+        ts = await slack.dm("U1", "hi")
+        await until(lambda: slack.entries("ack"))
+    assert inbox.ids == {f"slack:T1:DU1:{ts}"}
+    assert len(slack.entries("event")) == 1
+
+
+@pytest.mark.parametrize("http", [False, True], ids=["socket", "http"])
+@pytest.mark.parametrize("error", [Unreachable("busy"), RuntimeError("a bug")])
 async def test_what_submit_refuses_is_not_acknowledged_and_comes_again(
     slack: FakeSlack, http: bool, error: Exception
 ) -> None:
@@ -93,7 +105,7 @@ async def test_what_submit_refuses_is_not_acknowledged_and_comes_again(
     assert inbox.ids == {f"slack:T1:DU1:{ts}"}
     assert [entry.fields["attempt"] for entry in slack.entries("event")][:3] == [1, 2, 3]
     if http:
-        wanted = 503 if isinstance(error, StoreError) else 500
+        wanted = 503 if isinstance(error, Unreachable) else 500
         assert [entry.fields["status"] for entry in slack.entries("refused")] == [wanted, wanted]
 
 

@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 BODY_MAX_BYTES: Final = 1024 * 1024
 SUBMIT_WITHIN_S: Final = 2.5  # chosen: Slack gives an acknowledgement 3 s (docs.slack.dev/apis/events-api, Nov 2026)
+_AGAIN_EVERY_S: Final = 0.5  # chosen: five tries of an event, and Slack's own second one comes at once
 _TIMESTAMP_MAX: Final = 12
 _NO_RETRY: Final = {"X-Slack-No-Retry": "1"}  # what cannot be read now cannot be read later
 
@@ -106,13 +107,26 @@ class Intake(AsyncMiddleware):
             return 503, {}
         try:
             async with asyncio.timeout(self._within_s):
-                return 200, await self._dispatch.take(payload, submit)
+                return 200, await self._take(payload, submit)
         except (StoreError, PlatformError, TimeoutError) as error:
             log.warning("slack_event_not_taken", extra=_about(payload, error))
             return 503, {}
         except Exception as error:  # noqa: BLE001  the listener's wall: one bad event must not end the listening
             log.error("slack_event_failed", extra=_about(payload, error))  # its text may quote people
             return 500, {}
+
+    async def _take(self, payload: Json, submit: Submit) -> Json:
+        """Take a delivery; an event again and again while there is time and the store is away.
+
+        It would be the same when Slack sent it again, but after the second time that is a minute later.
+        """
+        while True:
+            try:
+                return await self._dispatch.take(payload, submit)
+            except StoreError:
+                if payload.get("type") != "event_callback":  # what a person waits for comes once
+                    raise
+            await asyncio.sleep(_AGAIN_EVERY_S)
 
 
 class Webhook:

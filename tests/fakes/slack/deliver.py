@@ -6,6 +6,7 @@ Over HTTP, signed, or to any open socket (reference 2.1, 2.2). It knows nothing 
 import asyncio
 import hashlib
 import hmac
+import itertools
 import json
 import time
 import urllib.parse
@@ -149,11 +150,12 @@ class Delivering(World):
             await self._send_socket(delivery)
 
     async def _again(self, delivery: Delivery) -> None:
-        for _ in range(self.resends + 1):
+        for number in itertools.count():
+            pause_s = self.again_s[number] if number < len(self.again_s) else self.resend_after_s
             with suppress(TimeoutError):
-                await asyncio.wait_for(delivery.acked.wait(), self.resend_after_s)
+                await asyncio.wait_for(delivery.acked.wait(), pause_s)
                 return
-            if delivery.sent > self.resends or not delivery.reason:
+            if delivery.sent > (len(self.again_s) or self.resends) or not delivery.reason:
                 break
             await self._send(delivery)
         self.note("lost", delivery.name, event_id=delivery.payload["event_id"])

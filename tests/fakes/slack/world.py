@@ -8,7 +8,7 @@ import itertools
 import random
 import time
 from collections import defaultdict, deque
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -103,6 +103,7 @@ class World(Ledger):
         self.dedupe, self.rates, self.echoes = dedupe, rates, echoes
         self.rotation, self.history_limited, self.one_table = rotation, history_limited, one_table
         self.resend_after_s, self.resends, self.latency_s = resend_after_s, resends, latency_s
+        self.again_s: Sequence[float] = ()  # instead of the two above, a pause for each time an event is sent again
         self.chaos = chaos or {}
         self.page_max = 1_000
         self.refused_links = 0  # so many next sockets are refused, as with a ticket that is too old
