@@ -71,9 +71,7 @@ async def run(config: Config, *, role: "Role" = "all", load: Load) -> int:
     logs.with_context(around)
     stop = stopped_by(signal.SIGTERM, signal.SIGINT)
     async with Bot(config.core, chosen, role=role, tracing=tracing) as bot:
-        # Modules and classes are never garbage: a full collection would walk all of them each time.
-        gc.freeze()
-        gc.enable()
+        _started()
         reloading = Reloading(config, load, bot.use)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.now.set)
         looking = asyncio.create_task(reloading.run(), name="reloading")
@@ -98,6 +96,7 @@ async def chat(config: Config, *, offline: bool) -> int:
     settings = config.core.model_copy(update=private)
     console = at_terminal(config.core.data_dir, answer_within_s=settings.mention_deadline_seconds + 60)
     async with Bot(settings, [console], completions=completions_of(settings, offline=offline)) as bot:
+        _started()
         await bot.inbox.drop()  # asked in a session that broke off; nobody would see the answers
         await bot.work(until=stopped_by(signal.SIGTERM))
     return 1 if console.failed else 0
@@ -184,6 +183,12 @@ async def invite(config: Config) -> str:
         raise Unreachable(
             f"Discord cannot be asked ({error}).\nCheck the network, a proxy, DISCORD_API_URL."
         ) from error
+
+
+def _started() -> None:
+    # Modules and classes are never garbage: a full collection would walk all of them each time.
+    gc.freeze()
+    gc.enable()
 
 
 def stopped_by(*signals: signal.Signals) -> asyncio.Event:

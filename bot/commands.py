@@ -7,15 +7,18 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bot import usage
-from bot.answer.means import ModelState
 from bot.errors import StoreError
 from bot.events import conversation
 from bot.inbox.forgetting import Forgetting
 from bot.inbox.inbox import Inbox
 from bot.services import Command, Shared
 from bot.store import DEAD_TTL_S
+
+if TYPE_CHECKING:  # with it come the client of the completions API and aiohttp, for nothing in `operating`
+    from bot.answer.means import ModelState
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ class About:
     own_prompt: bool
     history_ttl_hours: float
     connected: Callable[[], Mapping[str, bool]]
-    state: ModelState
+    state: "ModelState"
 
 
 class Commands:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+from redis import __version__ as redis_version
 from redis.asyncio import BlockingConnectionPool, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.credentials import CredentialProvider
+from redis.driver_info import DriverInfo
 from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as NotConnected
 
@@ -139,6 +141,8 @@ async def connections(
         # `store.attempt` bounds every call instead.
         "socket_timeout": None,
         "socket_connect_timeout": ANSWER_WITHIN_S,
+        # Else every connection reads its version from the files of the installed package: 1.6 ms (measured).
+        "driver_info": DriverInfo(lib_version=redis_version),
         # Every command here may run twice: a claim whose answer is lost only waits for its lease.
         "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
     }

@@ -34,8 +34,7 @@ gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """What stands now stays."""
-    gc.collect()
+    """What stands now stays, the little garbage in it too: to look for that takes longer than it saves."""
     gc.freeze()
     gc.enable()
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from bot import embedded
 from tests import probes
 from tests.manifests import ROOT, Manifests, Object
-from tests.subprocesses import Started
+from tests.subprocesses import Started, lean
 
 _ADDRESSES = (f"127.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250}.{number}" for number in itertools.count(1))
 """Of this test process alone, as long as no other one's number is 62,500 away."""
@@ -121,7 +121,7 @@ class Pod:
     def env(self) -> dict[str, str]:
         """The environment of the container, and nothing of the caller's own but what measures coverage."""
         ours = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
-        ours |= {"PATH": self._node.path, "PYTHONPATH": str(ROOT), "POD_ADDRESS": self.address}
+        ours |= {"PATH": self._node.path, "POD_ADDRESS": self.address} | lean()
         given = {one["name"]: one["value"] for one in self.container.get("env", [])}
         theirs = {"TMPDIR": "/tmp", **image()[1], **given}
         return ours | {name: self._here(value) for name, value in theirs.items()}

@@ -9,6 +9,8 @@ import termios
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
+from tests.subprocesses import lean
+
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -65,7 +67,7 @@ async def at_terminal(*words: str, **environ: str) -> AsyncGenerator[tuple[async
         "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
         "os.execv(sys.executable, [sys.executable, '-m', 'bot', *sys.argv[1:]])",
         *words,
-        env={**inherited, "TERM": "xterm", **environ},
+        env={**inherited, **lean(), "TERM": "xterm", **environ},
         stdin=screen.inner,
         stdout=screen.inner,
         stderr=screen.inner,

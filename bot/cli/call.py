@@ -84,7 +84,7 @@ class Call:
 
     def setting(self, name: str) -> str:
         """One setting alone, "" where it is not set: others may be missing or wrong."""
-        from bot.settings import envfile
+        from bot import envfile
 
         around, (in_file, _) = envfile.from_environment(self.environ), envfile.from_file(self.env_file)
         return next((one.value for source in (around, in_file) if (one := source.get(name)) and one.value), "")

@@ -78,23 +78,9 @@ def _printed(work: Coroutine[Any, Any, list[str]]) -> int:
 
 def health(call: Call) -> int:
     """Ask the bot that runs on this machine how it is."""
-    from urllib.error import HTTPError, URLError
-    from urllib.request import ProxyHandler, build_opener
-
-    from bot.settings import Settings
+    from bot.probe import PORT, probe
 
     # One setting alone: a probe comes every few seconds, and must not fail for another one.
-    port = call.setting("HTTP_PORT") or Settings.model_fields["http_port"].default
-    path = "readyz" if call.given.ready else "livez"
-    try:
-        # Nothing stands between: a proxy of the environment is for what is outside.
-        with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}/{path}", timeout=4) as answer:
-            print(answer.read().decode().strip())
-    except HTTPError as error:
-        print(error.read().decode(errors="replace").strip())
-        return FAILED
-    except (URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        print(f"no bot answers at port {port}: {getattr(reason, 'strerror', None) or reason}")
-        return FAILED
-    return FINE
+    fine, said = probe(call.setting("HTTP_PORT") or str(PORT), ready=call.given.ready)
+    print(said)
+    return FINE if fine else FAILED

@@ -1,6 +1,5 @@
 """What answers people: `run` on the platforms, `chat` in this terminal."""
 
-import gc
 import logging
 import sys
 from pathlib import Path
@@ -18,8 +17,6 @@ log = logging.getLogger(__name__)
 
 def run(call: Call) -> int:
     """Serve every platform that has a token, until SIGTERM or Ctrl-C. Raises ConfigError."""
-    # What is imported lives for ever: collecting in between takes a tenth of the start. `app.run` ends it.
-    gc.disable()
     config, role = call.config(quiet=False), cast("Role", call.given.role)
     _warn_of_unknown(config)
     _refuse_what_is_missing(config, role=role)

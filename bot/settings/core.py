@@ -9,6 +9,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_valid
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot import sealing
+from bot.probe import PORT
 from bot.settings.redis_address import redis_address
 from bot.settings.urls import split
 
@@ -129,7 +130,7 @@ class Settings(BaseSettings):
         "0.0.0.0",  # noqa: S104 - probes come from outside the pod
         description="Address for health, metrics and Slack over HTTP. Default: all.",
     )
-    http_port: int = Field(8080, ge=0, le=65_535, description="Port for the same. Default 8080; 0 takes any free one.")
+    http_port: int = Field(PORT, ge=0, le=65_535, description="Port for the same. Default 8080; 0 takes any free one.")
     worker_slots: int = Field(
         200,
         ge=1,

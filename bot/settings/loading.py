@@ -16,8 +16,8 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
+from bot import envfile
 from bot.errors import ConfigError
-from bot.settings import envfile
 from bot.settings.core import Settings
 from bot.settings.urls import password_in
 from bot.settings.validation import made, setting_names, validated

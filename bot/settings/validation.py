@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource
 
-from bot.settings.envfile import Given
+from bot.envfile import Given
 
 S = TypeVar("S", bound=BaseSettings)
 

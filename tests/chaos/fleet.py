@@ -14,8 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bot import embedded, store
-
-ROOT = Path(__file__).parents[2]
+from tests.subprocesses import lean
 
 START_WITHIN_S: Final = 20.0
 
@@ -77,7 +76,7 @@ class Process:
         self._arguments = [sys.executable, "-m", *module]
         # Nothing of the caller's own settings may reach the processes, nor a .env file.
         kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
-        self._env = {**kept, "PYTHONPATH": str(ROOT), **env}
+        self._env = {**kept, **lean(), **env}
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
 

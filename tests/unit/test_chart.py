@@ -17,7 +17,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from tests.manifests import CHART, HELM, ROOT, Manifests, Object, with_helm
+from tests.manifests import CHART, HELM, QUICK, ROOT, Manifests, Object, documents, with_helm
 from tests.manifests import rendered as release
 
 
@@ -34,7 +34,7 @@ def checks(script: str = "chart_checks") -> Any:
 
 def cases() -> Iterator[Any]:
     for file in sorted((CHART / "tests").glob("*_test.yaml")):
-        suite = yaml.safe_load(file.read_text())
+        [suite] = documents(file.read_text())
         for case in suite["tests"]:
             merged = {
                 "templates": suite.get("templates"),
@@ -58,7 +58,8 @@ def nested(settings: dict[str, Any]) -> dict[str, Any]:
 
 def helm(*arguments: str, values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     command = [str(HELM), "template", "bot", str(CHART), "--values", "-", *arguments]
-    return subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, timeout=30, check=False)
+    asked = json.dumps(values)
+    return subprocess.run(command, input=asked, capture_output=True, text=True, timeout=30, check=False, env=QUICK)
 
 
 def rendered(case: dict[str, Any]) -> list[Any]:
@@ -68,10 +69,10 @@ def rendered(case: dict[str, Any]) -> list[Any]:
     if "could not find template" in result.stderr:  # that is how helm says that a template came out empty
         return []
     assert result.returncode == 0, result.stderr
-    documents = [document for document in yaml.safe_load_all(result.stdout) if document]
+    found = documents(result.stdout)
     if selector := case.get("documentSelector"):
-        documents = [one for one in documents if at(one, selector["path"]) == selector["value"]]
-    return documents
+        found = [one for one in found if at(one, selector["path"]) == selector["value"]]
+    return found
 
 
 def at(document: Any, path: str) -> Any:
@@ -84,11 +85,11 @@ def at(document: Any, path: str) -> Any:
     return document
 
 
-def holds(assertion: dict[str, Any], documents: list[Any]) -> bool:
+def holds(assertion: dict[str, Any], rendered: list[Any]) -> bool:
     [(kind, want)] = assertion.items()
     if kind == "hasDocuments":
-        return len(documents) == want["count"]
-    [document] = documents
+        return len(rendered) == want["count"]
+    [document] = rendered
     found = at(document, want["path"])
     return {
         "equal": lambda: found == want["value"],
@@ -102,10 +103,10 @@ def holds(assertion: dict[str, Any], documents: list[Any]) -> bool:
 @with_helm
 @pytest.mark.parametrize("case", list(cases()))
 def test_suite(case: dict[str, Any]) -> None:
-    documents = rendered(case)
+    found = rendered(case)
     assert case["asserts"]
     for assertion in case["asserts"]:
-        assert holds(assertion, documents), (assertion, documents)
+        assert holds(assertion, found), (assertion, found)
 
 
 @with_helm

@@ -23,6 +23,7 @@ from bot.platform import Finding
 from bot.process import Role
 from bot.sealing import keys
 from bot.settings import Config, load
+from tests.subprocesses import lean
 
 ROOT = Path(__file__).parents[2]
 KEY = "canary-key-123"
@@ -375,7 +376,7 @@ def test_invite_prints_the_link(capsys: pytest.CaptureFixture[str]):
 
 
 def process(*argv: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    around = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | environ
+    around = {"PATH": os.environ["PATH"]} | lean() | environ
     command = [sys.executable, "-m", "bot", *argv]
     return subprocess.run(command, env=around, capture_output=True, text=True, timeout=30, check=False)
 

@@ -17,7 +17,7 @@ from bot import app, embedded, settings, store
 from bot.errors import ConfigError, Unreachable
 from tests.fakes.completions import FakeCompletions, Text, status
 from tests.running import KEY, Services, services
-from tests.subprocesses import environment, started
+from tests.subprocesses import environment, lean, started
 from tests.terminal import at_terminal
 from tests.until import until
 
@@ -131,7 +131,7 @@ async def command(*words: str, **environ: str) -> AsyncGenerator[asyncio.subproc
         "-m",
         "bot",
         *words,
-        env={**inherited, **environ},
+        env={**inherited, **lean(), **environ},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from bot.tracing import exporting
 from tests.fakes.completions import Text, status
 from tests.running import Services, always, services
-from tests.subprocesses import ONLY_DISCORD, environment, started
+from tests.subprocesses import ONLY_DISCORD, environment, lean, started
 from tests.until import until
 
 SECRET = "what Ana wrote"
@@ -60,7 +60,8 @@ async def collecting() -> AsyncGenerator[Collector]:
 
 
 def traced(outside: Services, redis_url: str, collector: str) -> dict[str, str]:
-    return environment(outside, REDIS_URL=redis_url, OTEL_EXPORTER_OTLP_ENDPOINT=collector, **ONLY_DISCORD)
+    traces = lean(traces=True)
+    return environment(outside, REDIS_URL=redis_url, OTEL_EXPORTER_OTLP_ENDPOINT=collector, **ONLY_DISCORD, **traces)
 
 
 async def test_one_mention_is_one_trace_from_the_gateway_to_the_workers_last_write(

@@ -10,8 +10,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dotenv.parser import Binding, parse_stream
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
+
 
 BROAD = frozenset({"CONTEXT", "DATA", "DRAIN", "HISTORY", "HTTP", "LOG", "REDIS", "REPLY", "SYSTEM", "WORKER"})
 """First words that other programs use as well (HTTP_PROXY, REDIS_PORT): there not worth a warning."""
@@ -69,6 +72,8 @@ def from_folder(path: Path, names: Collection[str]) -> tuple[dict[str, Given], l
 
 
 def _read(text: str, file_name: str) -> tuple[dict[str, Given], list[str]]:
+    from dotenv.parser import parse_stream  # where there is a file; a probe has none and is in haste
+
     given: dict[str, Given] = {}
     problems: list[str] = []
     for binding in parse_stream(io.StringIO(text)):
@@ -81,13 +86,13 @@ def _read(text: str, file_name: str) -> tuple[dict[str, Given], list[str]]:
     return given, problems
 
 
-def _line(binding: Binding) -> int:
+def _line(binding: "Binding") -> int:
     # The parser counts from the blank lines before the statement; people look for the statement.
     before = len(binding.original.string) - len(binding.original.string.lstrip())
     return binding.original.line + len(re.findall(r"\r\n|\n|\r", binding.original.string[:before]))
 
 
-def _problem(binding: Binding) -> str:
+def _problem(binding: "Binding") -> str:
     if binding.error:
         return "not understood; write NAME=value, and close every quote."
     if binding.key is None:
