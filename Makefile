@@ -43,7 +43,7 @@ check: .venv/dev.stamp ## Lint, format, types, import rules, lock, chart
 	scripts/lock --check
 	scripts/chart-check
 
-chart-check: ## Check the Helm chart alone
+chart-check: $(BIN)/uv ## Check the Helm chart alone
 	scripts/chart-check
 
 format: .venv/dev.stamp ## Format and fix what can be fixed

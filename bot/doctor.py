@@ -57,7 +57,9 @@ async def core(config: Config, *, redis: Info, completions: Check) -> list[Findi
     """All findings about the core. Never raises for a service that is down: that is a finding."""
     lacking = missing(config)
     found = settings_findings(config) + lacking
-    found += await redis_findings(redis, embedded=not config.core.redis_url.get_secret_value())
+    settings = config.core
+    embedded = not settings.redis_url.get_secret_value()
+    found += await redis_findings(redis, embedded=embedded, replicas=settings.redis_replicas)
     return found if NO_KEY in lacking else found + await guarded("Completions API", completions)
 
 
@@ -111,7 +113,7 @@ def _shown(settings: BaseSettings, name: str) -> str:
     return f"({len(value)} characters)" if name == "system_prompt" and isinstance(value, str) else str(value)
 
 
-async def redis_findings(info: Info, *, embedded: bool = False) -> list[Finding]:
+async def redis_findings(info: Info, *, embedded: bool = False, replicas: int = 0) -> list[Finding]:
     """Whether Redis can be reached and keeps what it accepts."""
     try:
         facts = await info()
@@ -119,7 +121,7 @@ async def redis_findings(info: Info, *, embedded: bool = False) -> list[Finding]
         return [Finding("ok", "Redis: the embedded store is in use by a running bot; its /readyz says how it stands")]
     except BotError as error:
         return [Finding("fail", f"Redis: {error}", "" if embedded else "Check REDIS_URL and that the server runs.")]
-    return [_server(facts, embedded=embedded), *durability(facts)]
+    return [_server(facts, embedded=embedded), *durability(facts, replicas=replicas)]
 
 
 def _server(facts: Mapping[str, object], *, embedded: bool) -> Finding:
@@ -128,12 +130,12 @@ def _server(facts: Mapping[str, object], *, embedded: bool) -> Finding:
     return Finding("ok", f"Redis: {version} answers{' (embedded, kept in DATA_DIR)' if embedded else ''}")
 
 
-def durability(facts: Mapping[str, object]) -> list[Finding]:
-    """Whether an accepted mention survives a restart of the server, from INFO's fields."""
+def durability(facts: Mapping[str, object], *, replicas: int = 0) -> list[Finding]:
+    """Whether an accepted mention survives a restart of the server and a failover, from INFO's fields."""
     if not _on(facts.get("aof_enabled")):
         off = Finding("fail", "Redis: the append-only file is off, a restart loses mentions", "Set `appendonly yes`.")
         return [off, *_eviction(facts)]
-    return [*_append_only(facts), *_waitaof(facts), *_eviction(facts)]
+    return [*_append_only(facts), *_waitaof(facts), *_replicas(facts, wanted=replicas), *_eviction(facts)]
 
 
 def _append_only(facts: Mapping[str, object]) -> list[Finding]:
@@ -156,6 +158,16 @@ def _waitaof(facts: Mapping[str, object]) -> list[Finding]:
         return []
     todo = "Use Redis 7.2 or later, or Valkey; until then a crash of the server loses up to a second."
     return [Finding("warn", "Redis: this version cannot confirm that a mention is on disk (WAITAOF)", todo)]
+
+
+def _replicas(facts: Mapping[str, object], *, wanted: int) -> list[Finding]:
+    # INFO: slave0:ip=...,state=online; redis-py makes a mapping of it.
+    lines = [str(value) for name, value in facts.items() if re.fullmatch(r"slave\d+", name)]
+    online = sum(bool(re.search(r"state\W+online", line)) for line in lines)
+    if online >= wanted:
+        return []
+    what = f"Redis: {online} of {wanted} replicas are there, so mentions are not accepted"
+    return [Finding("fail", what, "Bring the replicas back, or lower REDIS_REPLICAS.")]
 
 
 def _eviction(facts: Mapping[str, object]) -> list[Finding]:

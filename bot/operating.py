@@ -57,7 +57,7 @@ async def _opened(settings: Settings) -> AsyncGenerator[_Opened]:
     async with store.of(settings, beside=True) as redis:
         facts = await store.info(redis)
         version = facts.get("valkey_version") or facts.get("redis_version", "?")
-        weak = [one.what for one in doctor.durability(facts) if one.level == "fail"]
+        weak = [one.what for one in doctor.durability(facts, replicas=settings.redis_replicas) if one.level == "fail"]
         yield _Opened(
             shared=RedisShared(redis, seal=seal),
             inbox=Inbox(redis, history_ttl_s=settings.history_ttl_hours * 3600, seal=seal),

@@ -21,6 +21,7 @@ from bot.commands import About, Commands
 from bot.completions import Completions
 from bot.counted import counted
 from bot.desk import Desk
+from bot.disk import Disk
 from bot.errors import ConfigError, PlatformError, StoreError
 from bot.handler import Handler
 from bot.inbox.forgetting import Forgetting
@@ -31,7 +32,7 @@ from bot.metrics import Metrics
 from bot.platform import KeepsConnection, Platform, Routes, TellsRefusals, UsesServices
 from bot.presence import Presence, Process, own_name
 from bot.sealing import Seal
-from bot.settings import Settings, filled
+from bot.settings import Settings, filled, plain
 from bot.shared import RedisShared
 from bot.tracing import OFF, Tracing
 from bot.worker import Worker
@@ -95,14 +96,13 @@ class Bot:
         try:
             self._stack.push_async_callback(asyncio.to_thread, self._tracing.close)
             self._stack.push_async_callback(self._completions.aclose)
-            url = settings.redis_url.get_secret_value()
             self._redis = await self._stack.enter_async_context(store.of(settings))
             for platform in self._chosen:
                 # Before Redis: what a platform ends with, like a token that it renews just now, is stored there.
                 self._stack.push_async_callback(platform.aclose)
             self._seal = Seal(settings.encryption_keys())
             self._compose(self._seal)
-            if not url:
+            if not plain(settings.redis_url):
                 await self.inbox.take_over()
         except BaseException:
             await self._stack.aclose()
@@ -113,10 +113,15 @@ class Bot:
         """The parts that stand on Redis."""
         settings = self._settings
         history_ttl_s = settings.history_ttl_hours * 3600
-        self.inbox = Inbox(self._redis, history_ttl_s=history_ttl_s, seal=seal, lease_s=self._lease_s)
+        disk = Disk(replicas=settings.redis_replicas)
+        self.inbox = Inbox(self._redis, history_ttl_s=history_ttl_s, seal=seal, disk=disk, lease_s=self._lease_s)
         self._tally = Tally(self._redis)
         self._since = time.time()
-        shared, forgetting, state = RedisShared(self._redis, seal=seal), Forgetting(self._redis), ModelState()
+        shared, forgetting, state = (
+            RedisShared(self._redis, seal=seal, disk=disk),
+            Forgetting(self._redis),
+            ModelState(),
+        )
         self._presence = Presence(shared)
         asking = Asking(
             self._completions,
@@ -157,10 +162,10 @@ class Bot:
 
         Raises ConfigError for a key that cannot be one.
         """
-        key = settings.completions_api_key
-        self._completions.use_key(key.get_secret_value() if key else None)
+        self._completions.use_key(plain(settings.completions_api_key) or None)
         self._seal.use(settings.encryption_keys())
-        return frozenset({"completions_api_key", "encryption_key", "log_level", "log_format"})
+        taken = frozenset({"completions_api_key", "encryption_key", "log_level", "log_format"})
+        return taken | store.log_in(self._redis, self._settings, settings)
 
     async def serve(self, *, until: asyncio.Event) -> None:
         """Listen, work and answer probes until the event; then stop listening, drain, and hand back the rest.
@@ -276,7 +281,7 @@ class Bot:
 
     async def _of_store(self) -> list[str]:
         try:
-            return await store.shortcomings(self._redis)
+            return await store.shortcomings(self._redis, replicas=self._settings.redis_replicas)
         except StoreError as error:
             return [str(error)]
 
@@ -347,10 +352,9 @@ def completions_of(settings: Settings, *, offline: bool = False) -> Completions:
         from bot.completions.echo import EchoTransport
 
         transport = EchoTransport()
-    key = settings.completions_api_key
     return Completions(
         base_url=settings.completions_base_url,
-        api_key=key.get_secret_value() if key else None,
+        api_key=plain(settings.completions_api_key) or None,
         model=settings.completions_model,
         stream=settings.completions_stream,
         reply_tokens=settings.reply_tokens,

@@ -20,9 +20,9 @@ from typing import Any, Final, cast
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import ResponseError
 
 from bot import store
+from bot.disk import Disk
 from bot.errors import StoreError, Unreadable
 from bot.sealing import Seal
 
@@ -30,9 +30,6 @@ log = logging.getLogger(__name__)
 
 CALL_TTL_MS: Final = 10_000
 """How long a done call is remembered. Chosen: three times what redis-py has for repeating it (ANSWER_WITHIN_S)."""
-
-DURABLE_WITHIN_MS: Final = 2000
-"""How long a kept value waits for the disk; with appendfsync everysec that takes up to 1 s."""
 
 LOCK_POLL_S: Final = 0.05
 """Chosen: locks are for a token's renewal, a few hundred milliseconds, twice a day and workspace."""
@@ -109,8 +106,9 @@ return 0
 class RedisShared:
     """`bot.services.Shared` over Redis or Valkey."""
 
-    def __init__(self, redis: Redis, *, seal: Seal) -> None:
+    def __init__(self, redis: Redis, *, seal: Seal, disk: Disk | None = None) -> None:
         self._redis = redis
+        self._disk = disk or Disk()
         self._seal = seal
         self._add, self._extend, self._take, self._lock, self._unlock, self._spend = (
             redis.register_script(source) for source in (ADD, EXTEND, TAKE, LOCK, UNLOCK, SPEND)
@@ -214,16 +212,13 @@ class RedisShared:
             raise ValueError("only the names in bot.store.KEPT may be kept without a TTL")
         async with store.attempt("keep a shared value"), self._redis.pipeline(transaction=False) as pipe:
             pipe.set(store.shared_key(name), sealed)
-            pipe.execute_command("WAITAOF", 1, 0, DURABLE_WITHIN_MS)
-            written, synced = await pipe.execute(raise_on_error=False)
-        if isinstance(written, Exception):
-            raise store.failure(written, "keep a shared value")
-        if isinstance(synced, ResponseError) and "unknown command" in str(synced).lower():
-            return  # Redis before 7.2; the bot says so where it takes mentions
-        if isinstance(synced, Exception):
-            raise store.failure(synced, "make a shared value durable")
-        if int(synced[0]) < 1:
-            raise StoreError("Redis did not get a shared value to its disk in time")
+            self._disk.wait(pipe)
+            replies = await pipe.execute(raise_on_error=False)
+        failure = self._disk.failed(replies)
+        if isinstance(replies[0], Exception):
+            raise store.failure(replies[0], "keep a shared value")
+        if failure:
+            raise failure
 
     async def _keys(self, begin: str) -> list[str]:
         found: list[str] = []

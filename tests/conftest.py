@@ -14,7 +14,7 @@ from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from bot import store
+from bot import embedded, store
 from tests.canary import canary, pytest_addoption
 
 __all__ = ["canary", "pytest_addoption"]
@@ -47,7 +47,7 @@ def valkey_url() -> Generator[str]:
         socket = Path(folder) / "s"
         options = ["--port", "0", "--unixsocket", str(socket), "--dir", folder, "--save", "", "--appendonly", "yes"]
         options += ["--appendfsync", "always", "--logfile", str(Path(folder) / "log")]
-        with subprocess.Popen([str(store.server_binary()), *options]) as server:
+        with subprocess.Popen([str(embedded.server_binary()), *options]) as server:
             client = BlockingRedis(unix_socket_path=str(socket))
             _await_answer(client)
             client.close()

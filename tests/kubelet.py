@@ -23,7 +23,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot import store
+from bot import embedded
 from tests import probes
 from tests.manifests import ROOT, Manifests, Object
 from tests.subprocesses import Started
@@ -70,7 +70,7 @@ class Node:
     @property
     def path(self) -> str:
         """Where programs are looked for."""
-        own = [str(self.folder / "bin"), str(Path(sys.executable).parent), str(store.server_binary().parent)]
+        own = [str(self.folder / "bin"), str(Path(sys.executable).parent), str(embedded.server_binary().parent)]
         return ":".join([*own, os.environ["PATH"]])
 
     def url(self, path: str) -> str:

@@ -11,6 +11,7 @@ from typing import Literal, cast
 from redis.asyncio import Redis
 
 from bot import store
+from bot.disk import Disk
 from bot.events import Change, Event, Mention, Place, Stop
 from bot.inbox import arrivals
 from bot.inbox.commit import GroupCommit
@@ -28,10 +29,10 @@ Outcome = Literal["accepted", "duplicate", "ignored", "withdrawn"]
 class Accepting:
     """Takes events. `history_ttl_s` is how long a conversation is remembered."""
 
-    def __init__(self, redis: Redis, entries: Entries, *, history_ttl_s: int) -> None:
+    def __init__(self, redis: Redis, entries: Entries, *, history_ttl_s: int, disk: Disk) -> None:
         self._entries = entries
         self._history_ttl_s = history_ttl_s
-        self._commit = GroupCommit(redis)
+        self._commit = GroupCommit(redis, disk)
         self._submit, self._change, self._stop = (
             redis.register_script(source) for source in (arrivals.SUBMIT, arrivals.CHANGE, arrivals.STOP)
         )

@@ -4,25 +4,17 @@ It knows batches and the disk; what a script does is the inbox's business.
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError
 
 from bot import store
+from bot.disk import Disk
 from bot.errors import StoreError
-
-log = logging.getLogger(__name__)
-
-WAITAOF = ("WAITAOF", 1, 0)
-"""Wait for the server's own disk, for no replica's."""
-
-DURABLE_WITHIN_MS = 2000
-"""How long an accept waits for the disk. Slack wants its acknowledgement within 3 s (Events API docs, 2026-11)."""
 
 WROTE = frozenset({"accepted", "withdrawn"})
 """What a script replies when it wrote something that must not be lost."""
@@ -42,11 +34,11 @@ class _Waiting:
 class GroupCommit:
     """Calls made while a write is under way go together in the next one: one wait for the disk serves them all."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, disk: Disk) -> None:
         self._redis = redis
+        self._disk = disk
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
-        self._waitaof = True
 
     async def __call__(self, script: AsyncScript, arguments: Sequence[str | float]) -> str:
         """The script's reply; calls are done in the order in which they were made.
@@ -75,13 +67,12 @@ class GroupCommit:
             self._flushing = None
 
     async def _write(self, batch: Sequence[_Waiting]) -> Sequence[str | StoreError]:
-        """All in one round trip, and the wait for the disk on the same connection: WAITAOF counts only its own."""
+        """All in one round trip, with the wait for the disk."""
         async with store.attempt("take an event"), self._redis.pipeline(transaction=False) as pipe:
             # evalsha, not AsyncScript: in a pipeline that asks SCRIPT EXISTS first, a round trip more each time.
             for waiting in batch:
                 pipe.evalsha(waiting.script.sha, 1, store.PREFIX, *waiting.arguments)
-            if self._waitaof:
-                pipe.execute_command(*WAITAOF, DURABLE_WITHIN_MS)
+            self._disk.wait(pipe)
             replies = await pipe.execute(raise_on_error=False)
             if any(isinstance(reply, NoScriptError) for reply in replies):
                 # A new server, or one that was restarted, does not know the scripts. What it did know is done again,
@@ -89,19 +80,7 @@ class GroupCommit:
                 for script in {waiting.script.sha: waiting.script for waiting in batch}.values():
                     await self._redis.script_load(script.script)
                 return await self._write(batch)
-        return self._outcomes(replies)
-
-    def _outcomes(self, replies: list[Any]) -> Sequence[str | StoreError]:
-        synced = replies.pop() if self._waitaof else [1]
-        failure: StoreError | None = None
-        if isinstance(synced, ResponseError) and "unknown command" in str(synced).lower():
-            # Redis before 7.2. /readyz demands the append-only file; with appendfsync always the reply is the proof.
-            self._waitaof = False
-            log.warning("redis_without_waitaof")
-        elif isinstance(synced, Exception):
-            failure = store.failure(synced, "make an event durable")
-        elif int(synced[0]) < 1:
-            failure = StoreError("Redis did not get an event to its disk in time")
+        failure = self._disk.failed(replies)
         return [_outcome(reply, failure) for reply in replies]
 
 

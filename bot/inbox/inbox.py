@@ -37,6 +37,7 @@ from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
 from bot import store
+from bot.disk import Disk
 from bot.errors import StoreError
 from bot.events import Event, Message
 from bot.inbox import scripts
@@ -72,6 +73,7 @@ class Inbox:
         *,
         history_ttl_s: int,
         seal: Seal | None = None,
+        disk: Disk | None = None,
         lease_s: float = LEASE_S,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -81,7 +83,7 @@ class Inbox:
         self._history_ttl_s = history_ttl_s
         self._entries = Entries(seal or Seal())
         self._signals = Signals(redis, self._entries)
-        self._accept = Accepting(redis, self._entries, history_ttl_s=history_ttl_s)
+        self._accept = Accepting(redis, self._entries, history_ttl_s=history_ttl_s, disk=disk or Disk())
         self.lease_s = lease_s
         self._clock = clock
         self._claim, self._renew, self._note, self._done, self._again, self._empty = (

@@ -3,13 +3,14 @@
 import re
 from pathlib import Path
 from typing import Literal
-from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot import sealing
+from bot.settings.redis_address import redis_address
+from bot.settings.urls import split
 
 ROUTERNESIA = "https://api.routernesia.id/api/v1"
 
@@ -34,6 +35,11 @@ def filled(template: str, *, bot: str, date: str, platform: str) -> str:
 def unfilled(template: str) -> list[str]:
     """What looks like a name to fill in but is none that `filled` knows, each once."""
     return list(dict.fromkeys(re.findall(r"\{(?!(?:bot|date|platform)\})([a-z_]+)\}", template)))
+
+
+def plain(secret: SecretStr | None) -> str:
+    """The text of a secret; "" where it is not set."""
+    return secret.get_secret_value() if secret else ""
 
 
 def _data_dir() -> Path:
@@ -64,11 +70,21 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr = Field(
         SecretStr(""),
-        description="redis, rediss or unix URL of Redis or Valkey. Default empty: a private Valkey.",
+        description="redis, rediss, unix or redis+sentinel URL of Redis or Valkey. Default empty: a private Valkey.",
     )
     redis_password: SecretStr | None = Field(
         None,
         description="Password of that server, where the URL has none. Default none.",
+    )
+    redis_sentinel_password: SecretStr | None = Field(
+        None,
+        description="Password of the Sentinels that REDIS_URL names. Default none.",
+    )
+    redis_replicas: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="Replicas that must hold a mention too before it is accepted. Default 0.",
     )
     redis_ca_file: Path | None = Field(
         None,
@@ -175,16 +191,14 @@ class Settings(BaseSettings):
     @field_validator("encryption_key")
     @classmethod
     def _encryption_key(cls, value: SecretStr | None) -> SecretStr | None:
-        sealing.keys(value.get_secret_value() if value else "")
+        sealing.keys(plain(value))
         return value
 
     @field_validator("redis_url")
     @classmethod
     def _redis_url(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
-        parts = split(url)
-        if url and (parts is None or not _is_redis(parts)):
-            raise ValueError("REDIS_URL must look like redis://host:6379/0, rediss://... or unix:///path/to/socket.")
+        if url := value.get_secret_value():
+            redis_address(url)
         return value
 
     @field_validator("data_dir", "system_prompt_file", "redis_ca_file")
@@ -205,7 +219,7 @@ class Settings(BaseSettings):
 
     def encryption_keys(self) -> tuple[bytes, ...]:
         """The keys in ENCRYPTION_KEY; the first seals, all open. Empty where nothing is sealed."""
-        return sealing.keys(self.encryption_key.get_secret_value() if self.encryption_key else "")
+        return sealing.keys(plain(self.encryption_key))
 
     def system_template(self) -> str:
         """The system prompt before `filled`.
@@ -228,22 +242,3 @@ def _prompt_of(path: Path) -> str:
     if not text:
         raise ValueError("SYSTEM_PROMPT_FILE names an empty file.")
     return text
-
-
-def split(url: str) -> SplitResult | None:
-    """A URL's parts, or None where it cannot be one."""
-    # urllib quotes what it dislikes, passwords included, so its errors go no further.
-    try:
-        parts = urlsplit(url)
-        return parts if parts.port != 0 and not re.search(r"\s", url) else None
-    except ValueError:
-        return None
-
-
-def _is_redis(parts: SplitResult) -> bool:
-    # A query would reach the client library as arguments that this bot sets itself.
-    if parts.query or parts.fragment:
-        return False
-    if parts.scheme == "unix":
-        return parts.path.startswith("/") and len(parts.path) > 1
-    return parts.scheme in ("redis", "rediss") and bool(parts.hostname) and bool(re.fullmatch(r"(/\d*)?", parts.path))

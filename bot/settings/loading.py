@@ -18,7 +18,8 @@ from pydantic_settings import BaseSettings
 
 from bot.errors import ConfigError
 from bot.settings import envfile
-from bot.settings.core import Settings, split
+from bot.settings.core import Settings
+from bot.settings.urls import password_in
 from bot.settings.validation import made, setting_names, validated
 
 S = TypeVar("S", bound=BaseSettings)
@@ -65,10 +66,10 @@ def _secrets(settings: BaseSettings) -> Iterator[str]:
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         text: str = value.get_secret_value() if isinstance(value, SecretStr) else ""
-        password = parts.password if "://" in text and (parts := split(text)) else None
+        password = password_in(text) if "://" in text else ""
         # A list of keys: one alone is a secret too.
         keys = map(str.strip, text.split(",")) if name == "encryption_key" else ()
-        yield from (one for one in dict.fromkeys((text, *keys, password, unquote(password or ""))) if one)
+        yield from (one for one in dict.fromkeys((text, *keys, password, unquote(password))) if one)
 
 
 def load(

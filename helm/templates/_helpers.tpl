@@ -121,6 +121,9 @@ DISCORD_TOKEN: discordToken
 {{- end }}
 {{- if eq $root.Values.store.type "redis" }}
 REDIS_URL: redisUrl
+{{- if $root.Values.store.redis.sentinelPassword }}
+REDIS_SENTINEL_PASSWORD: redisSentinelPassword
+{{- end }}
 {{- else if eq $root.Values.store.type "bundled" }}
 REDIS_PASSWORD: redisPassword
 {{- end }}

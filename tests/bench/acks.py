@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from statistics import median, quantiles
 
-from bot import store
+from bot import embedded
 from bot.process import Role
 from tests.fakes.slack import Entry, FakeSlack
 from tests.running import running, services
@@ -32,7 +32,7 @@ async def measure(seconds: float, role: Role) -> list[float]:
     slack.names |= {f"U{number:02}": f"Person {number}" for number in range(TALKERS)}
     with tempfile.TemporaryDirectory() as folder:
         async with (
-            store.embedded(Path(folder)) as socket,
+            embedded.serving(Path(folder)) as socket,
             services(slack=slack) as outside,
             running(outside, redis_url=f"unix://{socket}", on=["slack"], http=True, role=role),
         ):

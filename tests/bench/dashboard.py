@@ -22,7 +22,7 @@ from typing import Any
 
 import aiohttp
 
-from bot import store
+from bot import embedded
 from tests.fakes.completions import Answer, Request, Text, status
 from tests.fakes.slack import FakeSlack
 from tests.running import Running, Services, running, services
@@ -54,7 +54,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         slack = FakeSlack(rates=False, echoes=False)
         async with (
-            store.embedded(Path(folder) / "data") as socket,
+            embedded.serving(Path(folder) / "data") as socket,
             services(slack=slack) as outside,
             running(outside, redis_url=f"unix://{socket}") as bot,
             _prometheus(bot.bot.port, Path(folder)) as url,

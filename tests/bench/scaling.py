@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from bot import store
+from bot import embedded, store
 from bot.completions import Completions
 from bot.completions.echo import EchoTransport
 from bot.events import Author, Mention, Place
@@ -54,7 +54,7 @@ async def main() -> None:
     for workers in WORKERS:
         with tempfile.TemporaryDirectory() as folder:
             async with (
-                store.embedded(Path(folder)) as socket,
+                embedded.serving(Path(folder)) as socket,
                 store.connect(f"unix://{socket}", data_dir=Path("unused")) as redis,
             ):
                 submitted = await _submit(redis, mentions)

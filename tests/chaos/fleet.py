@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bot import store
+from bot import embedded
 from tests.until import until
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ async def valkey(folder: Path) -> AsyncGenerator[str]:
     socket = folder / "s"
     options = ["--port", "0", "--unixsocket", str(socket), "--dir", str(folder), "--save", ""]
     options += ["--appendonly", "yes", "--appendfsync", "always", "--logfile", str(folder / "valkey.log")]
-    server = await asyncio.create_subprocess_exec(str(store.server_binary()), *options)
+    server = await asyncio.create_subprocess_exec(str(embedded.server_binary()), *options)
     try:
         await until(socket.exists)
         yield f"unix://{socket}"

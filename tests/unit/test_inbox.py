@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bot import store
+from bot.disk import Disk
 from bot.errors import StoreError
 from bot.events import Author, Message
 from bot.inbox.claim import Claim
@@ -271,17 +272,17 @@ class TestAPrivateStore:
 
 class TestDurability:
     async def test_an_older_redis_without_waitaof_is_told_of_once(
-        self, inbox: Inbox, redis: Redis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+        self, redis: Redis, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr("bot.inbox.commit.WAITAOF", ("NO_SUCH_COMMAND",))
+        inbox = Inbox(redis, history_ttl_s=3600, disk=Disk(command="NO_SUCH_COMMAND"))
         assert await inbox.submit(mention(1)) == "accepted"
         assert await inbox.submit(mention(2)) == "accepted"
         assert caplog.text.count("redis_without_waitaof") == 1
 
     async def test_a_mention_whose_way_to_the_disk_is_unclear_is_in_the_inbox_but_not_acknowledged(
-        self, inbox: Inbox, redis: Redis, monkeypatch: pytest.MonkeyPatch
+        self, redis: Redis
     ) -> None:
-        monkeypatch.setattr("bot.inbox.commit.DURABLE_WITHIN_MS", 1)
+        inbox = Inbox(redis, history_ttl_s=3600, disk=Disk(within_ms=1))
         await redis.execute_command("CONFIG", "SET", "appendfsync", "everysec")
         try:
             with pytest.raises(NotDurable):

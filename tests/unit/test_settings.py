@@ -42,6 +42,8 @@ def test_defaults_are_those_of_the_contract():
         "completions_model": "qwen/qwen3-32b-04-28",
         "completions_stream": "auto",
         "redis_password": None,
+        "redis_sentinel_password": None,
+        "redis_replicas": 0,
         "redis_ca_file": None,
         "encryption_key": None,
         "settings_dir": None,

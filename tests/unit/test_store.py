@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as NotConnected
 
-from bot import store
+from bot import connections, store
 from bot.errors import StoreError
 from bot.inbox.inbox import Inbox
 from bot.settings import load
@@ -85,7 +85,7 @@ async def test_what_does_not_end_is_cut_off_and_connects_no_more(
             for _ in range(4)
         ]
         await _until(redis, "connected_clients", before + 4)
-        monkeypatch.setattr(store, "ANSWER_WITHIN_S", 0.05)
+        monkeypatch.setattr(connections, "ANSWER_WITHIN_S", 0.05)
     async with asyncio.timeout(WITHIN_S):
         ended = await asyncio.gather(*endless, return_exceptions=True)
     assert [type(error) for error in ended] == [NotConnected] * 4
@@ -101,6 +101,24 @@ async def test_a_password_beside_the_url_is_used(valkey_url: str, redis: Redis) 
         async with store.of(load(environ=environ | {"REDIS_PASSWORD": "wrong"}).core) as client:
             with pytest.raises(StoreError):
                 await store.info(client)
+    finally:
+        await redis.execute_command("ACL", "DELUSER", "bot")
+
+
+async def test_a_renewed_password_is_used_for_new_connections(valkey_url: str, redis: Redis) -> None:
+    url = valkey_url.replace("unix://", "unix://bot:%s@")
+    old, new, elsewhere = (load(environ={"REDIS_URL": one}).core for one in (url % "old", url % "new", "redis://h"))
+    await redis.execute_command("ACL", "SETUSER", "bot", "on", ">old", "~*", "+@all")
+    try:
+        async with store.of(old) as client:
+            assert await client.execute_command("ACL", "WHOAMI") == "bot"
+            await redis.execute_command("ACL", "SETUSER", "bot", "resetpass", ">new")
+            await client.connection_pool.disconnect()
+            with pytest.raises(StoreError):
+                await store.info(client)
+            assert store.log_in(client, old, elsewhere) == set()
+            assert store.log_in(client, old, new) == {"redis_url", "redis_password"}
+            assert await client.execute_command("ACL", "WHOAMI") == "bot"
     finally:
         await redis.execute_command("ACL", "DELUSER", "bot")
 

@@ -13,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from bot import app, settings, store
+from bot import app, embedded, settings, store
 from bot.errors import ConfigError, Unreachable
 from tests.fakes.completions import FakeCompletions, Text, status
 from tests.running import KEY, Services, services
@@ -277,7 +277,7 @@ class TestTheEmbeddedStore:
     async def test_says_where_to_look_when_the_server_does_not_start(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(store, "START_WITHIN_S", 0.2)
+        monkeypatch.setattr(embedded, "START_WITHIN_S", 0.2)
         (tmp_path / "appendonlydir").write_text("not a folder")
         with pytest.raises(ConfigError, match=r"valkey\.log"):
             async with store.connect("", data_dir=tmp_path):
@@ -286,7 +286,7 @@ class TestTheEmbeddedStore:
     async def test_a_system_without_a_server_binary_needs_a_redis_url(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(store, "find_spec", _nothing)
+        monkeypatch.setattr(embedded, "find_spec", _nothing)
         with pytest.raises(ConfigError, match="REDIS_URL"):
             async with store.connect("", data_dir=tmp_path):
                 pass

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from bot import store
+from bot import embedded, store
 from tests.fakes.completions import Text
 from tests.fakes.slack import FakeSlack, Form
 from tests.running import Running, always, running, services
@@ -89,7 +89,7 @@ async def test_a_discord_post_whose_outcome_is_unclear_makes_one_message(
 async def test_without_redis_nothing_is_acknowledged_and_slack_sends_it_again(tmp_path: Path) -> None:
     slack = FakeSlack(resend_after_s=0.2, resends=200)
     async with (
-        store.embedded(tmp_path / "a") as socket,
+        embedded.serving(tmp_path / "a") as socket,
         Redis(unix_socket_path=str(socket)) as client,
         services(slack=slack) as outside,
         running(outside, redis_url=f"unix://{socket}", on=["slack"], http=True) as bot,
