@@ -27,7 +27,12 @@ of the pipe or dies itself, also by SIGKILL. So there is never an orphan, and a 
 """
 
 START_WITHIN_S = 10.0
-"""How long the embedded server may load its file: ready in 50 ms with an empty one (measured)."""
+"""How long it may take until the embedded server answers anything: 50 ms with an empty file (measured)."""
+
+LOADED_WITHIN_S = 100.0
+"""How long it may load its file. Chosen: less than the 120 s that the chart's startup probe gives the pod."""
+
+PONG, LOADING = b"+PONG", b"-LOADING"
 
 SOCKET = "socket"
 """The file in the data folder that names the embedded server's socket while it runs."""
@@ -69,7 +74,7 @@ async def serving(data_dir: Path) -> AsyncGenerator[Path]:
             start_new_session=True,
         )
         try:
-            await _answering(socket, log_file)
+            await answering(socket, log_file)
             (data_dir / SOCKET).write_text(str(socket))
             yield socket
         finally:
@@ -85,7 +90,7 @@ async def running(data_dir: Path) -> Path | None:
         socket = Path((data_dir / SOCKET).read_text())
     except OSError:
         return None
-    return socket if await _pongs(socket) else None
+    return socket if await _pinged(socket) == PONG else None
 
 
 def server_binary() -> Path:
@@ -118,22 +123,29 @@ def _locked(data_dir: Path) -> Generator[None]:
         yield
 
 
-async def _pongs(socket: Path) -> bool:
+async def answering(socket: Path, log_file: Path) -> None:
+    """Wait until the server answers a PING; it loads its append-only file first, and says so.
+
+    Raises ConfigError where it does not in time.
+    """
+    began = asyncio.get_running_loop().time()
+    try:
+        async with asyncio.timeout(LOADED_WITHIN_S):
+            while (said := await _pinged(socket)) != PONG:
+                if said != LOADING and asyncio.get_running_loop().time() > began + START_WITHIN_S:
+                    raise TimeoutError
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise ConfigError(f"the embedded Valkey did not start: see {log_file}, or set REDIS_URL") from None
+
+
+async def _pinged(socket: Path) -> bytes:
+    """The first word of what it answers, empty where nothing is there."""
     try:
         reader, writer = await asyncio.open_unix_connection(socket)
         writer.write(b"PING\r\n")
         line = await reader.readline()
         writer.close()
     except OSError:
-        return False
-    return line.startswith(b"+PONG")
-
-
-async def _answering(socket: Path, log_file: Path) -> None:
-    """Wait until the server answers a PING; it loads its append-only file first."""
-    try:
-        async with asyncio.timeout(START_WITHIN_S):
-            while not await _pongs(socket):  # noqa: ASYNC110 - a foreign process signals nothing
-                await asyncio.sleep(0.005)
-    except TimeoutError:
-        raise ConfigError(f"the embedded Valkey did not start: see {log_file}, or set REDIS_URL") from None
+        return b""
+    return line.split(maxsplit=1)[0] if line.strip() else b""

@@ -60,15 +60,17 @@ class Presence:
 
     async def run(self, tell: Callable[[], Awaitable[Process]]) -> None:
         """Say it again and again, until cancelled; then take it back."""
-        name = ""
+        name, outage = "", False
         try:
             while True:
                 said = await tell()
                 name = f"{_NAME}:{said.name}"
                 try:
                     await self._shared.put(name, json.dumps(asdict(said)), tenant="", ttl_s=KEPT_S)
+                    outage = False
                 except StoreError as error:
-                    log.info("presence_not_said", extra={"error": str(error)})
+                    log.log(logging.DEBUG if outage else logging.INFO, "presence_not_said", extra={"error": str(error)})
+                    outage = True
                 await self._pause(UNWELL_EVERY_S if said.obstacles else self._every_s)
         finally:
             if name:

@@ -49,6 +49,7 @@ class Worker:
         self._sleep = sleep
         self._running: dict[Claim, asyncio.Task[None]] = {}
         self._draining = False
+        self._outage = False
         self._claiming = asyncio.Lock()
         self._early: list[Signal] = []  # heard while a claim was on its way, perhaps for what it brings
 
@@ -84,13 +85,18 @@ class Worker:
                     return
                 self._early.clear()
                 claims, next_due_s = await self._inbox.claim(most)
+                if self._outage:
+                    log.info("claims_again")
+                    self._outage = False
                 self._start(claims, tasks)
                 for signal in self._early:
                     self._tell(signal)
             if len(claims) < most:
                 await self._inbox.wait(PAUSE_S if next_due_s is None else min(next_due_s, PAUSE_S))
         except StoreError as error:
-            log.warning("claim_failed", extra={"error": str(error)})
+            # Once an outage: it may last hours, and is tried again twice a second.
+            log.log(logging.DEBUG if self._outage else logging.WARNING, "claim_failed", extra={"error": str(error)})
+            self._outage = True
             await self._sleep(PAUSE_S * random.uniform(0.2, 1))
 
     def _start(self, claims: Sequence[Claim], tasks: asyncio.TaskGroup) -> None:

@@ -3,8 +3,10 @@
 import pytest
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many scenarios passed and failed."""
-    count = {kind: len(terminalreporter.stats.get(kind, [])) for kind in ("passed", "failed", "error", "skipped")}
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say how many scenarios passed and failed."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    assert isinstance(reporter, pytest.TerminalReporter)
+    count = {kind: len(reporter.stats.get(kind, [])) for kind in ("passed", "failed", "error", "skipped")}
     skipped = f", {count['skipped']} skipped" if count["skipped"] else ""
-    terminalreporter.write_line(f"pods: {count['passed']} passed, {count['failed'] + count['error']} failed{skipped}")
+    reporter.write_line(f"pods: {count['passed']} passed, {count['failed'] + count['error']} failed{skipped}")

@@ -265,9 +265,12 @@ async def test_a_mention_whose_lease_went_to_another_is_dropped_at_once(redis: R
         await until(lambda: cancelled)
 
 
-async def test_an_outage_of_redis_is_sat_out(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_outage_of_redis_is_sat_out_and_said_once(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     claim = inbox.claim
-    fails = [StoreError("away")] * 2
+    fails = [StoreError("away")] * 3
     done: list[str] = []
 
     async def failing(most: int) -> tuple[list[Claim], float | None]:
@@ -283,6 +286,7 @@ async def test_an_outage_of_redis_is_sat_out(inbox: Inbox, monkeypatch: pytest.M
     await inbox.submit(mention(1))
     async with working(inbox, handle):
         await until(lambda: done)
+    assert [one.message for one in caplog.records if one.name == "bot.worker"] == ["claim_failed", "claims_again"]
 
 
 async def test_leases_that_cannot_be_renewed_are_kept_until_they_lapse_by_the_local_clock(

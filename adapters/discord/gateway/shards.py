@@ -125,14 +125,16 @@ class Shards:
 
     async def _compete(self, tasks: asyncio.TaskGroup, shards: Sequence[Shard], leases: Leases) -> None:
         """Take free shards one at a time for ever."""
-        standby = False
+        standby = outage = False
         while True:
             try:
                 found = await self._free(shards, leases)
                 self._asked_at = asyncio.get_running_loop().time()
+                outage = False
             except StoreError as error:
-                log.warning("shard_lease_unknown", extra={"error": type(error).__name__})
-                found = None
+                level = logging.DEBUG if outage else logging.WARNING  # once an outage
+                log.log(level, "shard_lease_unknown", extra={"error": type(error).__name__})
+                found, outage = None, True
             if found is not None:
                 self._begin(tasks, found)
             elif not self._held and not standby and self._asked_at is not None:
