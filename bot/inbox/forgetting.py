@@ -37,10 +37,11 @@ class Forgetting:
         self._letters = Letters(redis)
 
     async def conversation(self, name: str) -> bool:
-        """Delete what a conversation remembers; whether there was anything.
+        """Delete what a conversation remembers, its given-up mentions too; whether there was anything.
 
         An answer that runs is finished and not remembered; what waits begins the conversation anew.
         """
+        await self._bury(lambda conversation: conversation == name)
         async with store.attempt("forget a conversation"):
             return bool(await self._forget(keys=[store.PREFIX], args=[name, store.TURN_TTL_S, ANEW_TTL_S]))
 
@@ -56,7 +57,6 @@ class Forgetting:
         for conversation in talks:
             await self.conversation(conversation)
         await self._unlink([store.key("people", conversation) for conversation in talks])
-        await self._bury(lambda conversation: conversation in talks)
         async with store.attempt("forget a person"):
             await self._redis.delete(store.key("talks", store.person_name(platform, workspace, author)))
         return len(talks)

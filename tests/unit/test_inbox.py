@@ -13,7 +13,9 @@ from bot.errors import StoreError
 from bot.events import Author, Message
 from bot.inbox.claim import Claim
 from bot.inbox.commit import NotDurable
+from bot.inbox.forgetting import Forgetting
 from bot.inbox.inbox import Inbox, LeaseLost
+from bot.inbox.letters import Letters
 from tests.mentions import ANA, BEN, mention
 
 
@@ -132,6 +134,15 @@ async def test_a_renewed_lease_lasts(inbox: Inbox, redis: Redis) -> None:
     await lapse(redis, claim)
     assert await inbox.renew([claim]) == []
     assert (await inbox.claim(10))[0] == []
+
+
+async def test_what_was_given_up_is_forgotten_with_its_conversation(inbox: Inbox, redis: Redis) -> None:
+    for number, thread in ((1, "t1"), (2, "t2")):
+        await inbox.submit(mention(number, thread=thread))
+        await inbox.done(await claim_one(inbox), dead="crashed")
+    await Forgetting(redis).conversation(mention(1, thread="t1").conversation)
+    (left,) = await Letters(redis).all()
+    assert left.conversation == mention(2, thread="t2").conversation
 
 
 async def test_a_dead_letter_keeps_the_mention_and_frees_the_lane(inbox: Inbox, redis: Redis) -> None:
