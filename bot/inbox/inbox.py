@@ -32,6 +32,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from redis.asyncio import Redis
@@ -56,6 +57,9 @@ LEASE_S = 30.0
 
 NOTE_EVERY_S = 0.5
 """Between two tries of a holder to note what it did. Chosen: a store is upgraded in seconds."""
+
+REACH_AGAIN_S = 1.0
+"""After a claim that no replica got. Chosen: a replica that was restarted is back in seconds."""
 
 HISTORY_MAX = 200
 """Messages kept per conversation. Chosen: 120 tokens each fill the default budget of 24,000."""
@@ -115,14 +119,32 @@ class Inbox:
         asked_at = self._clock()
         reply = await self._call(self._claim, "claim", most, self.lease_s, store.TURN_TTL_S)
         rows, next_due_s, server_now, parked = cast(tuple[list[list[Any]], str, str, list[str]], reply)
-        if rows:
-            # Before anything is posted: that it was begun must be known after a failover, or it is posted again unseen.
-            await self._disk.reach(self._redis)
         for conversation in parked:
             log.error("lane_unreadable", extra={"conversation": conversation})
         valid_until = asked_at + self.lease_s
         claims = [claimed(row, self._entries, now=float(server_now), valid_until=valid_until) for row in rows]
+        if claims:
+            await self._reach(claims)
         return claims, float(next_due_s) if next_due_s else None
+
+    async def _reach(self, claims: Sequence[Claim]) -> None:
+        """Before anything is posted: that it was begun must be known after a failover, or it is posted again unseen.
+
+        Where no replica got it, nobody works on the claims: they are put back, for that was no try of theirs.
+        """
+        try:
+            await self._disk.reach(self._redis)
+        except StoreError:
+            with suppress(StoreError):  # then the leases lapse
+                await self._put_back(claims)
+            raise
+
+    async def _put_back(self, claims: Sequence[Claim]) -> None:
+        async with store.attempt("put back"), self._redis.pipeline(transaction=False) as pipe:
+            for claim in claims:
+                args = self._again_args(claim, delay_s=REACH_AGAIN_S)
+                await self._again(keys=[store.PREFIX], args=[claim.conversation, claim.token, *args], client=pipe)
+            await pipe.execute()
 
     async def wait(self, timeout_s: float) -> None:
         """Until something may be due, `timeout_s` at most."""
@@ -219,9 +241,11 @@ class Inbox:
 
     async def again(self, claim: Claim, *, delay_s: float) -> None:
         """Put the mention back; its lane falls due after `delay_s`."""
-        wrote = "1" if claim.wrote else "0"
-        await self._fenced(self._again, "put back", claim, claim.event_id, delay_s, wrote, store.TURN_TTL_S)
+        await self._fenced(self._again, "put back", claim, *self._again_args(claim, delay_s=delay_s))
         claim.settled = True
+
+    def _again_args(self, claim: Claim, *, delay_s: float) -> Sequence[str | float]:
+        return claim.event_id, delay_s, "1" if claim.wrote else "0", store.TURN_TTL_S
 
     async def take_over(self) -> None:
         """Make every lane due now: for the only process on a private Redis, where a dead one's leases bind nobody."""

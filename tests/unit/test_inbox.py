@@ -417,6 +417,18 @@ class TestAFailingRedis:
             await redis.execute_command("CONFIG", "SET", "maxmemory", "0")
         assert now == pytest.approx(inbox.lease_s, abs=1)
 
+    async def test_a_claim_that_no_replica_got_is_given_back_and_is_no_try(self, redis: Redis) -> None:
+        inbox = Inbox(redis, history_ttl_s=3600)
+        await inbox.submit(mention(1))
+        alone = Inbox(redis, history_ttl_s=3600, disk=Disk(replicas=1))
+        with pytest.raises(StoreError, match="0 of 1 replicas"):
+            await alone.claim(1)
+        _, next_due_s = await inbox.claim(1)
+        assert next_due_s is not None
+        assert next_due_s < inbox.lease_s / 2
+        await inbox.take_over()
+        assert (await claim_one(inbox)).tries == 1
+
     async def test_an_unreachable_server_fails_every_call_the_same_way(self) -> None:
         async with store.connect("unix:///nonexistent/socket", data_dir=Path("unused")) as gone:
             inbox = Inbox(gone, history_ttl_s=60)
