@@ -124,7 +124,7 @@ class RedisShared:
             yield first
         except BaseException:
             if first:
-                await self.drop(name)
+                await self._unmark(name)
             raise
 
     async def once(self, name: str, act: Callable[[], Awaitable[str]], *, tenant: str, ttl_s: float) -> str:
@@ -159,6 +159,12 @@ class RedisShared:
         except ValueError:
             log.error("shared_counts_unreadable", extra={"entry": name})
             raise Unreadable("stored counts are not numbers: delete them") from None
+
+    async def _unmark(self, name: str) -> None:
+        try:
+            await self.drop(name)
+        except StoreError as error:  # never in place of what ended the act, a cancellation most of all
+            log.warning("mark_not_dropped", extra={"entry": name, "why": str(error)})
 
     async def _raw(self, name: str) -> str | None:
         async with store.attempt("read a shared value"):

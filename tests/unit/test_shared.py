@@ -265,6 +265,26 @@ async def test_one_who_is_not_the_first_and_fails_makes_nobody_the_first(shared:
         assert not first
 
 
+async def test_a_cancelled_act_ends_as_cancelled_also_where_its_mark_cannot_be_dropped(redis: Redis):
+    shared = RedisShared(redis, seal=Seal())
+    acting = asyncio.Event()
+
+    async def act() -> None:
+        async with shared.first("welcome:T1", tenant="T1", ttl_s=LONG_S):
+            acting.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(act())
+    await acting.wait()
+    await redis.execute_command("ACL", "SETUSER", "default", "-del")
+    try:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    finally:
+        await redis.execute_command("ACL", "SETUSER", "default", "+del")
+
+
 async def test_an_act_is_done_by_one_of_many_and_all_learn_what_came_of_it(shared: Shared):
     done: list[int] = []
 
