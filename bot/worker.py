@@ -24,6 +24,11 @@ CLAIM_MOST = 16
 PAUSE_S = 1.0
 """Between two looks at a Redis that fails."""
 
+HAND_BACK_WITHIN_S = 4.0
+"""How long a drain tries to put back what it cuts off; after that the lease lapses. Chosen: one call that hangs and one
+more, well within the 15 s that the chart adds to DRAIN_SECONDS.
+"""
+
 Handle = Callable[[Claim], Awaitable[None]]
 """Answers a claimed mention and settles it."""
 
@@ -135,8 +140,16 @@ class Worker:
                 await self._put_back(claim, delay_s=claim.back_off_s(error))
         except asyncio.CancelledError:
             if self._draining and not claim.settled and self._inbox.holds(claim):
-                await self._put_back(claim, delay_s=0)
+                await self._hand_back(claim)
             raise
+
+    async def _hand_back(self, claim: Claim) -> None:
+        """Put back for the next process, with an end: an inbox tries as long as the lease stands."""
+        try:
+            async with asyncio.timeout(HAND_BACK_WITHIN_S):
+                await self._put_back(claim, delay_s=0)
+        except TimeoutError:
+            log.warning("put_back_failed", extra={"event_id": claim.event_id, "error": "the store stays away"})
 
     async def _handled(self, claim: Claim) -> BotError | None:
         """Why the mention is to be put back, or None. The wall: what goes wrong with one touches no other."""

@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bot import store
+from bot import worker as module
 from bot.errors import Overloaded, StoreError
 from bot.inbox.claim import Claim
 from bot.inbox.inbox import Inbox
@@ -200,6 +201,28 @@ async def test_a_mention_cut_off_while_it_is_put_back_is_put_back_at_once(
         await worker.drain(0)
     claims, _ = await inbox.claim(10)
     assert [(claim.tries, claim.again) for claim in claims] == [(1, 1)]
+
+
+async def test_a_drain_does_not_wait_for_a_store_that_stays_away(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "HAND_BACK_WITHIN_S", 0.01)
+    inbox = Inbox(redis, history_ttl_s=3600, lease_s=3600)
+    started = asyncio.Event()
+
+    async def handle(_: Claim) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    try:
+        async with working(inbox, handle) as worker:
+            await inbox.submit(mention(1))
+            await started.wait()
+            await redis.config_set("maxmemory", "1")
+            await worker.drain(0)
+    finally:
+        await redis.config_set("maxmemory", "0")
+    assert "put_back_failed" in caplog.text
 
 
 async def test_a_stop_that_overtakes_the_claim_of_its_mention_is_not_missed(
