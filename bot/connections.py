@@ -50,10 +50,11 @@ class Login(CredentialProvider):
         if (user, password) != self._given:
             self._other, self._given = self._given, (user, password)
 
-    def turn(self) -> bool:
-        """Take the one before again, and the newest when that is refused, too. Whether there are two."""
-        self._other, self._given = self._given, self._other
-        return self._other != self._given
+    def turn(self, refused: tuple[str] | tuple[str, str]) -> bool:
+        """Take the other one than `refused`, unless another connection has done so already. Whether there is one."""
+        if refused == self.get_credentials():
+            self._other, self._given = self._given, self._other
+        return refused != self.get_credentials()
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
         """As redis-py wants them: user and password, or a password alone, or nothing where there is none."""
@@ -99,10 +100,11 @@ class Connections(BlockingConnectionPool):
     async def _greet(self, connection: AbstractConnection) -> None:
         if self._closed:
             raise NotConnected("the store is closed")
+        used = self.login.get_credentials()
         try:
             await connection.on_connect()
         except AuthenticationError:  # not over a unix socket: there redis-py has asked before (8.1)
-            if not self.login.turn():
+            if not self.login.turn(used):
                 raise
             await connection.on_connect()
 

@@ -1,9 +1,10 @@
 """How the store is reached, and the end of its connections, on a real Valkey."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import pytest
 from redis.asyncio import Redis
@@ -103,6 +104,21 @@ async def test_a_password_beside_the_url_is_used(valkey_url: str, redis: Redis) 
                 await store.info(client)
     finally:
         await redis.execute_command("ACL", "DELUSER", "bot")
+
+
+async def test_connections_that_are_refused_at_once_all_take_the_login_before(redis: Redis) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    await redis.config_set("port", port)
+    await redis.execute_command("ACL", "SETUSER", "bot", "on", ">still-this-one", "~*", "+@all")
+    try:
+        async with store.connect(f"redis://bot:still-this-one@127.0.0.1:{port}", data_dir=Path("unused")) as client:
+            cast(connections.Connections, client.connection_pool).login.use("bot", "not-there-yet")
+            assert await asyncio.gather(*(store.info(client) for _ in range(2)))
+    finally:
+        await redis.execute_command("ACL", "DELUSER", "bot")
+        await redis.config_set("port", 0)
 
 
 @pytest.mark.parametrize(("scheme", "trusts"), [("rediss", "/ca.crt"), ("redis", None)])
