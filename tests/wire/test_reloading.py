@@ -1,5 +1,6 @@
 """Settings that change while the bot runs are taken up, or named where that needs a restart."""
 
+import logging
 import signal
 from pathlib import Path
 
@@ -96,6 +97,31 @@ async def test_a_renewed_token_of_discord_is_identified_with_at_once(
         discord.mention(discord.channel, discord.ann, "hello")
         await until(lambda: bot.answered == 1)
         assert (await bot.get("/readyz"))[0] == 200
+
+
+async def test_a_token_of_discord_that_comes_while_the_old_one_is_refused_is_not_missed(
+    valkey_url: str, redis: Redis
+) -> None:
+    renewed: list[str] = []
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"]) as bot:
+        discord, gateway = outside.discord, outside.discord.gateway
+        connection = logging.getLogger("adapters.discord.gateway.connection")
+
+        def renew(record: logging.LogRecord) -> bool:
+            if record.msg == "gateway_refused" and not renewed:
+                discord.token = "renewed.fake.token"
+                renewed.extend(bot.bot.use(_config(bot, DiscordSettings(discord_token=SecretStr(discord.token)))))
+            return True
+
+        connection.addFilter(renew)
+        try:
+            gateway._token = "renewed.fake.token"  # pyright: ignore[reportPrivateUsage] -- the fake's
+            gateway.resumable = False
+            gateway.cut()
+            await until(lambda: renewed)
+            await until(lambda: gateway.live)
+        finally:
+            connection.removeFilter(renew)
 
 
 def _config(bot: Running, settings: BaseSettings) -> Config:

@@ -141,9 +141,10 @@ class Client(discord.Client):
         self._renewed.set()
         self._renewed = asyncio.Event()
 
-    async def renewed(self) -> None:
-        """Return when there is a new token."""
-        await self._renewed.wait()
+    @property
+    def renewal(self) -> asyncio.Event:
+        """Set when the token of now is followed by another."""
+        return self._renewed
 
     def want_content(self, wanted: bool) -> None:
         """Ask for the Message Content intent at the next IDENTIFY, or not."""

@@ -142,14 +142,15 @@ class Connection:
     async def run(self) -> None:
         """Receive events until cancelled. Closes so that the session could be resumed. Raises Outgrown."""
         while True:
+            renewal = self._means.client.renewal  # before: a new token may come while the old one is being refused
             pause_s = await self._once()
             stable = self._lived_s() >= STABLE_S
             self._failures = 1 if stable else self._failures + 1
-            await self._rest(self._backoff_s() if pause_s is None else pause_s)
+            await self._rest(self._backoff_s() if pause_s is None else pause_s, until=renewal)
 
-    async def _rest(self, seconds: float) -> None:
+    async def _rest(self, seconds: float, *, until: asyncio.Event) -> None:
         """The pause; what was refused with an old token is tried at once with a new one."""
-        waiting = [asyncio.ensure_future(one) for one in (self._means.pause(seconds), self._means.client.renewed())]
+        waiting = [asyncio.ensure_future(one) for one in (self._means.pause(seconds), until.wait())]
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
