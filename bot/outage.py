@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from redis import exceptions
+from redis.asyncio.sentinel import MasterNotFoundError
 
 from bot.errors import StoreError
 from bot.settings import Settings, plain
@@ -21,6 +22,12 @@ _LOOK: Final = "See that it runs and listens there, or correct REDIS_URL."
 _WAY: Final = "See that nothing (a firewall, a network policy) is in the way, or correct REDIS_URL."
 
 _KNOWN: Final[tuple[tuple[type[Exception], str, str], ...]] = (
+    (
+        MasterNotFoundError,
+        "cannot be found: no Sentinel answers and knows a primary of that name",
+        "See that they run and listen there, that one of them has a primary that is up (SENTINEL MASTERS), or correct\n"
+        "REDIS_URL. Where they want a password: REDIS_SENTINEL_PASSWORD.",
+    ),
     (
         ssl.SSLError,
         "does not speak TLS as asked",

@@ -160,6 +160,14 @@ def test_an_error_that_is_not_the_connections_passes_as_it_is() -> None:
         raise Unreadable("another key")
 
 
+async def test_sentinels_that_are_away_are_told_apart_from_the_server() -> None:
+    said = await told("redis+sentinel://127.0.0.1:1/main/0")
+    assert said.startswith(
+        "Redis at 'main' by the Sentinels 127.0.0.1:1 cannot be found: no Sentinel answers and knows"
+    )
+    assert "REDIS_SENTINEL_PASSWORD" in said
+
+
 @pytest.mark.parametrize(
     ("url", "where"),
     [
@@ -168,6 +176,7 @@ def test_an_error_that_is_not_the_connections_passes_as_it_is() -> None:
         ("redis://[::1]", "[::1]:6379"),
         ("redis://[::1]:7000", "[::1]:7000"),
         ("unix://ann:canary@/run/s", "/run/s"),
+        ("redis+sentinel://:canary@a,[::1]:7/m", "'m' by the Sentinels a:26379, [::1]:7"),
     ],
 )
 def test_where_it_was_looked_for_is_named_without_the_password(url: str, where: str) -> None:
