@@ -43,7 +43,7 @@ class Disk:
     def wait(self, pipe: Pipeline) -> None:
         """Put the waits behind the writes."""
         if self._replicas:
-            pipe.execute_command("WAIT", self._replicas, REPLICAS_WITHIN_MS)
+            self._wait_for_replicas(pipe)
         pipe.execute_command(*self._command)
 
     async def reach(self, redis: Redis) -> None:
@@ -55,10 +55,10 @@ class Disk:
             return
         async with store.attempt("reach the replicas"), redis.pipeline(transaction=False) as pipe:
             pipe.set(store.key("reached"), 1, ex=60)  # WAIT counts a connection's own writes; this one comes after all
-            pipe.execute_command("WAIT", self._replicas, REPLICAS_WITHIN_MS)
+            self._wait_for_replicas(pipe)
             _, others = cast("list[int]", await pipe.execute())
-        if others < self._replicas:
-            raise StoreError(f"{others} of {self._replicas} replicas got a write in time")
+        if lacking := self._lacking(others):
+            raise lacking
 
     def failed(self, replies: list[Any]) -> StoreError | None:
         """Take the waits' replies off the pipeline's: what speaks against the writes, None where they stand."""
@@ -66,8 +66,8 @@ class Disk:
         others = replies.pop() if self._replicas else 0
         if isinstance(others, Exception):
             return store.failure(others, "see a write with the replicas")
-        if others < self._replicas:
-            return StoreError(f"{others} of {self._replicas} replicas got a write in time")
+        if lacking := self._lacking(others):
+            return lacking
         if isinstance(own, ResponseError) and "unknown command" in str(own).lower():
             if not self._told:
                 log.warning("redis_without_waitaof")
@@ -76,3 +76,11 @@ class Disk:
         if isinstance(own, Exception):
             return store.failure(own, "see a write on disk")
         return None if int(own[0]) else StoreError("Redis did not get a write to its disk in time")
+
+    def _wait_for_replicas(self, pipe: Pipeline) -> None:
+        pipe.execute_command("WAIT", self._replicas, REPLICAS_WITHIN_MS)
+
+    def _lacking(self, others: int) -> StoreError | None:
+        if others >= self._replicas:
+            return None
+        return StoreError(f"{others} of {self._replicas} replicas got a write in time")

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings
 
 from bot.errors import BotError, InUse, StoreError
 from bot.platform import Finding
-from bot.settings import ROUTERNESIA, Config, Settings, unfilled
+from bot.settings import ROUTERNESIA, Config, Settings, plain, unfilled
 
 Info = Callable[[], Awaitable[Mapping[str, object]]]
 """The fields of Redis' INFO everything, and `appendfsync` from CONFIG GET where the server allows that.
@@ -58,7 +58,7 @@ async def core(config: Config, *, redis: Info, completions: Check) -> list[Findi
     lacking = missing(config)
     found = settings_findings(config) + lacking
     settings = config.core
-    embedded = not settings.redis_url.get_secret_value()
+    embedded = not plain(settings.redis_url)
     found += await redis_findings(redis, embedded=embedded, replicas=settings.redis_replicas)
     return found if NO_KEY in lacking else found + await guarded("Completions API", completions)
 
@@ -132,6 +132,11 @@ def server(facts: Mapping[str, object], *, embedded: bool = False) -> Finding:
     valkey = facts.get("valkey_version")
     version = f"Valkey {valkey}" if valkey else f"Redis {facts.get('redis_version', '?')}"
     return Finding("ok", f"Redis: {version} answers{' (embedded, kept in DATA_DIR)' if embedded else ''}")
+
+
+def shortcomings(facts: Mapping[str, object], *, replicas: int = 0) -> list[str]:
+    """What keeps the server, and so many replicas, from holding an accepted mention safely; empty when nothing does."""
+    return [finding.what for finding in durability(facts, replicas=replicas) if finding.level == "fail"]
 
 
 def durability(facts: Mapping[str, object], *, replicas: int = 0) -> list[Finding]:

@@ -58,9 +58,7 @@ async def _opened(settings: Settings) -> AsyncGenerator[_Opened]:
     with outage.explained(settings):
         async with store.of(settings, beside=True) as redis:
             facts = await store.info(redis)
-            weak = [
-                one.what for one in doctor.durability(facts, replicas=settings.redis_replicas) if one.level == "fail"
-            ]
+            weak = doctor.shortcomings(facts, replicas=settings.redis_replicas)
             yield _Opened(
                 shared=RedisShared(redis, seal=seal),
                 inbox=Inbox(redis, history_ttl_s=settings.history_ttl_hours * 3600, seal=seal),

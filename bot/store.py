@@ -12,9 +12,8 @@ from typing import cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from bot import embedded
+from bot import doctor, embedded
 from bot.connections import ANSWER_WITHIN_S, Connections, Login, connections
-from bot.doctor import durability
 from bot.errors import ConfigError, StoreError
 from bot.settings import Settings, plain
 from bot.settings.redis_address import RedisAddress, redis_address
@@ -138,11 +137,8 @@ async def info(redis: Redis) -> Mapping[str, object]:
 
 
 async def shortcomings(redis: Redis, *, replicas: int = 0) -> list[str]:
-    """What keeps this server, and so many replicas, from holding an accepted mention safely; empty when nothing does.
-
-    Raises StoreError when it does not answer.
-    """
-    return [finding.what for finding in durability(await info(redis), replicas=replicas) if finding.level == "fail"]
+    """See `doctor.shortcomings`. Raises StoreError when the server does not answer."""
+    return doctor.shortcomings(await info(redis), replicas=replicas)
 
 
 @asynccontextmanager

@@ -42,8 +42,7 @@ class Forgetting:
         An answer that runs is finished and not remembered; what waits begins the conversation anew.
         """
         await self._bury(lambda conversation: conversation == name)
-        async with store.attempt("forget a conversation"):
-            return bool(await self._forget(keys=[store.PREFIX], args=[name, store.TURN_TTL_S, ANEW_TTL_S]))
+        return await self._begin_anew(name)
 
     async def talks(self, platform: str, workspace: str, author: str) -> list[str]:
         """The names of a person's direct conversations with the bot."""
@@ -54,8 +53,9 @@ class Forgetting:
     async def person(self, platform: str, workspace: str, author: str) -> int:
         """Delete a person's direct conversations with the bot; how many there were."""
         talks = await self.talks(platform, workspace, author)
+        await self._bury(lambda conversation: conversation in talks)
         for conversation in talks:
-            await self.conversation(conversation)
+            await self._begin_anew(conversation)
         await self._unlink([store.key("people", conversation) for conversation in talks])
         async with store.attempt("forget a person"):
             await self._redis.delete(store.key("talks", store.person_name(platform, workspace, author)))
@@ -102,6 +102,10 @@ class Forgetting:
                 targets = cast("list[str | None]", await self._redis.mget(page))
             found += [link for link, target in zip(page, targets, strict=True) if target and target.startswith(begin)]
         return found
+
+    async def _begin_anew(self, name: str) -> bool:
+        async with store.attempt("forget a conversation"):
+            return bool(await self._forget(keys=[store.PREFIX], args=[name, store.TURN_TTL_S, ANEW_TTL_S]))
 
     async def _bury(self, which: Callable[[str], bool]) -> None:
         """Delete given-up mentions of some conversations."""
