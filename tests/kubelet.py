@@ -25,7 +25,7 @@ from pathlib import Path
 
 from bot import embedded
 from tests import probes
-from tests.manifests import ROOT, Manifests, Object
+from tests.manifests import ROOT, Manifests, Object, Plan, container
 from tests.subprocesses import Started, lean
 
 _ADDRESSES = (f"127.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250}.{number}" for number in itertools.count(1))
@@ -78,15 +78,13 @@ class Node:
         service = self.manifests.published[path]
         workload = self.manifests.selected(service)
         [target] = [one["targetPort"] for one in self.manifests.named("Service", service)["spec"]["ports"]]
-        port = probes.port(_container(workload), target)
+        port = probes.port(container(workload), target)
         return f"http://{self.addresses[workload['metadata']['name']]}:{port}{path}"
 
     @asynccontextmanager
     async def pod(self, name: str) -> AsyncGenerator["Pod"]:
         """A pod of a workload or a job; killed at the end if it still runs."""
-        pods = [*self.manifests.workloads, *self.manifests.of_kind("Job")]
-        [workload] = [one for one in pods if one["metadata"]["name"] == name]
-        pod = Pod(self, workload)
+        pod = Pod(self, self.manifests.planned(name))
         await pod.start()
         try:
             yield pod
@@ -94,28 +92,17 @@ class Node:
             await pod.started.stop(signal.SIGKILL)
 
 
-class Pod:
+class Pod(Plan):
     """One pod with one container, from its start to its end."""
 
     started: Started
 
     def __init__(self, node: Node, workload: Object) -> None:
-        self.name: str = workload["metadata"]["name"]
+        super().__init__(workload)
         self.address = node.addresses[self.name]
-        self.container = _container(workload)
         self._node = node
-        self._workload = workload
-        self._spec: Object = workload["spec"]["template"]["spec"]
         self._stands_for = {**dict.fromkeys(EVERY_ADDRESS, self.address), **self._hosts(), **self._mounts()}
         self._fill()
-
-    @property
-    def grace_s(self) -> float:
-        return self._spec["terminationGracePeriodSeconds"]
-
-    @property
-    def prestop_s(self) -> float:
-        return self.container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
 
     @property
     def env(self) -> dict[str, str]:
@@ -203,11 +190,6 @@ class Pod:
         if name in self._node.secrets:
             return dict(self._node.secrets[name])
         return self._node.manifests.named("Secret", name)["stringData"]
-
-
-def _container(workload: Object) -> Object:
-    [container] = workload["spec"]["template"]["spec"]["containers"]
-    return container
 
 
 @asynccontextmanager

@@ -49,6 +49,11 @@ class Manifests:
         """What runs pods for good."""
         return self.of_kind("Deployment", "StatefulSet")
 
+    def planned(self, name: str) -> Object:
+        """The workload or the job of that name."""
+        [found] = [one for one in [*self.workloads, *self.of_kind("Job")] if one["metadata"]["name"] == name]
+        return found
+
     def selected(self, service: str) -> Object:
         """The one workload whose pods a Service sends to."""
         wanted: dict[str, str] = self.named("Service", service)["spec"]["selector"]
@@ -66,6 +71,30 @@ class Manifests:
             rules = route["spec"]["rules"]
             found |= {one["matches"][0]["path"]["value"]: one["backendRefs"][0]["name"] for one in rules}
         return found
+
+
+class Plan:
+    """A pod as its workload, or its job, plans it: with one container."""
+
+    def __init__(self, workload: Object) -> None:
+        self.name: str = workload["metadata"]["name"]
+        self.container = container(workload)
+        self._workload = workload
+        self._spec: Object = workload["spec"]["template"]["spec"]
+
+    @property
+    def grace_s(self) -> float:
+        return self._spec["terminationGracePeriodSeconds"]
+
+    @property
+    def prestop_s(self) -> float:
+        return self.container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+
+
+def container(workload: Object) -> Object:
+    """The one container of its pods."""
+    [found] = workload["spec"]["template"]["spec"]["containers"]
+    return found
 
 
 def labels(workload: Object) -> dict[str, str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests import probes
-from tests.manifests import Manifests, Object, labels
+from tests.manifests import Manifests, Object, Plan, labels
 from tests.pods import volumes
 from tests.pods.podman import fresh, network, podman, tried
 
@@ -40,9 +40,7 @@ class Node:
 
     async def pod(self, name: str) -> "Pod":
         """Start a pod of a workload or a job. Raises Unstartable."""
-        pods = [*self.manifests.workloads, *self.manifests.of_kind("Job")]
-        [workload] = [one for one in pods if one["metadata"]["name"] == name]
-        self.pods.append(Pod(self, workload))
+        self.pods.append(Pod(self, self.manifests.planned(name)))
         await self.pods[-1].start()
         return self.pods[-1]
 
@@ -58,30 +56,19 @@ class Node:
         return {item["path"]: data[item["key"]] for item in volume["secret"]["items"]}
 
 
-class Pod:
+class Pod(Plan):
     """One pod with one container, from its start to its end."""
 
     address: str = ""
 
     def __init__(self, node: Node, workload: Object) -> None:
-        self.name: str = workload["metadata"]["name"]
+        super().__init__(workload)
         self.container_name = fresh(self.name)
-        [self.container] = workload["spec"]["template"]["spec"]["containers"]
         self.overdue = False
         """Whether the kubelet would have restarted it: so many liveness probes failed one after another."""
         self._node = node
-        self._workload = workload
-        self._spec: Object = workload["spec"]["template"]["spec"]
         self._security: Object = {**self._spec["securityContext"], **self.container["securityContext"]}
         self._watching: asyncio.Task[None] | None = None
-
-    @property
-    def grace_s(self) -> float:
-        return self._spec["terminationGracePeriodSeconds"]
-
-    @property
-    def prestop_s(self) -> float:
-        return self.container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
 
     async def start(self) -> None:
         """Start the container. Raises Unstartable."""

@@ -1,84 +1,37 @@
 """A release of the chart whose pods all run here, between the fake services; and people who ask in it."""
 
 import asyncio
-import base64
-import os
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.chaos.rolling import on_discord
 from tests.manifests import Manifests, rendered
 from tests.pods.kubelet import Node, Pod, node
-from tests.running import KEY, Services
+from tests.releases import Release, config, in_order, secrets
+from tests.running import Services
 from tests.until import until
 
-SECRET = "routernesia-bot"
 BOT = "bot-routernesia-bot"
-STORE = "bot-routernesia-bot-store"
-HELM_TEST = "bot-routernesia-bot-test"
 IMAGE = {"repository": "localhost/routernesia-bot", "tag": "latest"}
 
 READY_WITHIN_S = 120.0
 ANSWERED_WITHIN_S = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
-    """All pods are ready: one of each workload."""
-
-    outside: Services
-    node: Node
-    pods: dict[str, Pod]
-
-    @property
-    def bots(self) -> list[Pod]:
-        return [pod for name, pod in self.pods.items() if name != STORE]
-
-    @property
-    def bot(self) -> Pod:
-        """The one pod of mode all-in-one."""
-        [pod] = self.bots
-        return pod
-
-
 def manifests(values: dict[str, Any], outside: Services) -> Manifests:
     """The chart with the image built here, and with the fakes in place of the platforms and the model."""
-    config = {
-        "COMPLETIONS_BASE_URL": outside.completions.base_url,
-        "SLACK_API_URL": outside.slack.api_url,
-        "DISCORD_API_URL": outside.discord.api_url,
-        "SLACK_ALLOW_EXTERNAL": True,
-        **values.get("config", {}),
-    }
-    return rendered({"image": IMAGE, **values, "config": config})
-
-
-def secrets(outside: Services, **others: str) -> dict[str, dict[str, str]]:
-    """The Secret that an operator makes, with all keys that any mode wants."""
-    keys = {
-        "COMPLETIONS_API_KEY": KEY,
-        "SLACK_BOT_TOKEN": outside.slack.bot_token,
-        "SLACK_APP_TOKEN": outside.slack.app_token,
-        "SLACK_SIGNING_SECRET": outside.slack.signing_secret,
-        "DISCORD_TOKEN": outside.discord.token,
-        "ENCRYPTION_KEY": base64.b64encode(os.urandom(32)).decode(),
-        "REDIS_PASSWORD": 'pass "word" \\ $HOME\n',
-    }
-    return {SECRET: keys | others}
+    return rendered({"image": IMAGE, **values, "config": config(outside, **values.get("config", {}))})
 
 
 @asynccontextmanager
-async def installed(values: dict[str, Any], outside: Services, *, folder: Path) -> AsyncGenerator[Release]:
+async def installed(values: dict[str, Any], outside: Services, *, folder: Path) -> AsyncGenerator[Release[Node, Pod]]:
     """Everything that `helm install` brings, ready."""
     objects = manifests(values, outside)
     async with node(objects, secrets(outside), folder=folder) as machine:
-        # The store first, only so that no time is lost: a bot without one waits for it.
-        names = sorted((one["metadata"]["name"] for one in objects.workloads), key=lambda name: name != STORE)
-        pods = {name: await machine.pod(name) for name in names}
+        pods = {name: await machine.pod(name) for name in in_order(objects)}
         for pod in pods.values():
             await pod.ready()
         if "/slack/events" in objects.published:

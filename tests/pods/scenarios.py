@@ -16,18 +16,15 @@ from tests.pods.podman import eventually, outside_address
 from tests.pods.release import (
     ANSWERED_WITHIN_S,
     BOT,
-    HELM_TEST,
-    SECRET,
-    STORE,
     answers,
     ask,
     ask_on,
     installed,
     manifests,
     posted,
-    secrets,
     texts,
 )
+from tests.releases import HELM_TEST, SECRET, STORE, secrets
 from tests.running import Services, always, services
 from tests.until import until
 

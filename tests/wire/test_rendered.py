@@ -1,11 +1,8 @@
 """What the chart renders in each of its modes starts the bot, which answers, and drains within its grace period."""
 
 import asyncio
-import base64
-import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -16,7 +13,8 @@ from tests.fakes.completions import Text
 from tests.fakes.slack import FakeSlack
 from tests.kubelet import Node, Pod, node
 from tests.manifests import on_linux, rendered, with_helm
-from tests.running import KEY, Services, always, services
+from tests.releases import HELM_TEST, STORE, Release, config, in_order, secrets
+from tests.running import Services, always, services
 from tests.until import until
 
 pytestmark = [pytest.mark.timeout(180), with_helm, on_linux]
@@ -25,9 +23,6 @@ START_WITHIN_S = 45.0
 
 WORDS = " ".join(f"w{number:03}" for number in range(150)) + "."
 
-SECRET = "routernesia-bot"
-STORE = "bot-routernesia-bot-store"
-HELM_TEST = "bot-routernesia-bot-test"
 GATEWAY = {"parentRefs": [{"name": "public"}], "hostnames": ["bot.example.org"]}
 
 MODES: dict[str, dict[str, Any]] = {
@@ -49,52 +44,16 @@ MODES: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
-    """An installed release whose pods are all ready: one of each workload."""
-
-    outside: Services
-    node: Node
-    pods: dict[str, Pod]
-
-    @property
-    def bots(self) -> list[Pod]:
-        return [pod for name, pod in self.pods.items() if name != STORE]
-
-
-def secrets(outside: Services, valkey_url: str) -> dict[str, str]:
-    """All that a Secret of an operator may hold."""
-    return {
-        "COMPLETIONS_API_KEY": KEY,
-        "SLACK_BOT_TOKEN": outside.slack.bot_token,
-        "SLACK_APP_TOKEN": outside.slack.app_token,
-        "SLACK_SIGNING_SECRET": outside.slack.signing_secret,
-        "SLACK_CLIENT_ID": outside.slack.client_id,
-        "SLACK_CLIENT_SECRET": outside.slack.client_secret,
-        "ENCRYPTION_KEY": base64.b64encode(os.urandom(32)).decode(),
-        "DISCORD_TOKEN": outside.discord.token,
-        "REDIS_URL": valkey_url,
-        "REDIS_PASSWORD": 'pass "word" \\ $HOME\n',
-    }
-
-
 @asynccontextmanager
-async def installed(values: dict[str, Any], outside: Services, valkey_url: str) -> AsyncGenerator[Release]:
-    config = {
-        "COMPLETIONS_BASE_URL": outside.completions.base_url,
-        "SLACK_API_URL": outside.slack.api_url,
-        "DISCORD_API_URL": outside.discord.api_url,
-        "DRAIN_SECONDS": 20,
-        **({"DISCORD_PUBLIC_KEY": outside.discord.public_key} if "httpRoute" in values else {}),
-        **({"SLACK_PUBLIC_URL": "https://bot.example.org"} if values.get("slack", {}).get("oauth") else {}),
-        "SLACK_ALLOW_EXTERNAL": True,
-    }
-    manifests = rendered({**values, "config": config})
+async def installed(values: dict[str, Any], outside: Services, valkey_url: str) -> AsyncGenerator[Release[Node, Pod]]:
+    more: dict[str, Any] = {"DRAIN_SECONDS": 20}
+    more |= {"DISCORD_PUBLIC_KEY": outside.discord.public_key} if "httpRoute" in values else {}
+    more |= {"SLACK_PUBLIC_URL": "https://bot.example.org"} if values.get("slack", {}).get("oauth") else {}
+    manifests = rendered({**values, "config": config(outside, **more)})
     async with AsyncExitStack() as stack:
-        machine = await stack.enter_async_context(node(manifests, {SECRET: secrets(outside, valkey_url)}))
+        machine = await stack.enter_async_context(node(manifests, secrets(outside, REDIS_URL=valkey_url)))
         pods: dict[str, Pod] = {}
-        # The store first, only so that no time is lost: a bot without one waits for it.
-        for name in sorted((one["metadata"]["name"] for one in manifests.workloads), key=lambda name: name != STORE):
+        for name in in_order(manifests):
             pods[name] = await stack.enter_async_context(machine.pod(name))
         for pod in pods.values():
             await pod.until("startup")
@@ -105,7 +64,7 @@ async def installed(values: dict[str, Any], outside: Services, valkey_url: str) 
         yield Release(outside, machine, pods)
 
 
-async def ask(release: Release, values: dict[str, Any]) -> int:
+async def ask(release: Release[Node, Pod], values: dict[str, Any]) -> int:
     """A question on each platform that is on; gives how many."""
     outside, asked = release.outside, 0
     if values.get("slack", {}).get("enabled", True):
