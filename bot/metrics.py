@@ -34,6 +34,7 @@ class Metrics:
         self.fallbacks = self._counter("stream_fallback", "Answers not streamed natively", ("platform", "reason"))
         self.completion_errors = self._counter("completion_errors", "Failed completions requests", ("kind",))
         self.platform_errors = self._counter("platform_errors", "Failed writes", ("platform", "kind"))
+        self.limited = self._counter("limited_calls", "Calls answered with 429, by a platform or the model", ("by",))
         self.running = self._gauge("mentions_running", "Mentions in work now")
         self.depth = self._gauge("queue_depth", "Conversations waiting or in work")
         self.oldest = self._gauge("queue_oldest_due_seconds", "How long the oldest has been due")

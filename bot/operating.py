@@ -105,9 +105,9 @@ def _balance(balance: Balance) -> list[str]:
 def _process(one: Process, now: float) -> str:
     platforms = ", ".join(f"{name} {'connected' if on else 'NOT connected'}" for name, on in one.platforms.items())
     work = "" if one.role == "gateway" else f"; {one.running} of {one.slots} slots in use"
-    troubles = "".join(f"\n    ! {sentence}" for sentence in one.obstacles)
+    below = "".join([*(f"\n    ! {sentence}" for sentence in one.obstacles), *(f"\n    {note}" for note in one.notes)])
     listens = "" if one.role == "worker" or not platforms else f"; {platforms}"
-    return f"{one.name}: {one.role} {one.version}, for {_span(now - one.since)}{listens}{work}{troubles}"
+    return f"{one.name}: {one.role} {one.version}, for {_span(now - one.since)}{listens}{work}{below}"
 
 
 async def dead(settings: Settings) -> list[str]:

@@ -252,6 +252,26 @@ class TellsRefusals(Protocol):
 
 
 @runtime_checkable
+class CountsLimits(Protocol):
+    """A platform that knows how often the other end has limited it."""
+
+    @property
+    def limited_calls(self) -> int:
+        """How many calls were answered with 429 since the start, those included that the SDK repeats by itself."""
+        ...
+
+
+@runtime_checkable
+class TellsNotes(Protocol):
+    """A platform that has more to say to an operator than whether it is connected."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Short facts for `routernesia-bot status`, like the shards that are listened to here."""
+        ...
+
+
+@runtime_checkable
 class Renews(Protocol):
     """A platform that goes on with renewed secrets without a restart."""
 

@@ -30,7 +30,8 @@ _NAME: Final = "process"
 class Process:
     """One process. `name` is its host (a pod's name) and number; `since` is in Unix seconds.
 
-    `obstacles` keep it from its work, a sentence each; `platforms` says for each whether what it sends arrives.
+    `obstacles` keep it from its work, a sentence each; `platforms` says for each whether what it sends arrives; `notes`
+    are what else there is to know.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Process:
     slots: int
     platforms: Mapping[str, bool]
     obstacles: tuple[str, ...]
+    notes: tuple[str, ...] = ()  # absent in what a process of an older version says
 
 
 def own_name() -> str:

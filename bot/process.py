@@ -25,6 +25,7 @@ from bot.handler import Handler
 from bot.inbox.forgetting import Forgetting
 from bot.inbox.inbox import LEASE_S, Inbox
 from bot.inbox.tally import Tally
+from bot.limited import Limited
 from bot.listening import Listening
 from bot.metrics import Metrics
 from bot.platform import Platform, Routes, Submit, UsesServices
@@ -121,6 +122,7 @@ class Bot:
             self._worker,
             self.inbox,
             Tally(self._redis),
+            Limited(self._listening, self._completions),
             role=self._role,
             metrics=self.metrics,
             shortcomings=lambda: store.shortcomings(self._redis, replicas=settings.redis_replicas),

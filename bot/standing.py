@@ -8,9 +8,10 @@ from bot import __version__
 from bot.errors import StoreError
 from bot.inbox.inbox import Inbox
 from bot.inbox.tally import Tally
+from bot.limited import Limited
 from bot.listening import Listening
 from bot.metrics import Metrics
-from bot.platform import KeepsConnection, TellsRefusals
+from bot.platform import KeepsConnection, TellsNotes, TellsRefusals
 from bot.presence import Process, own_name
 from bot.worker import Worker
 
@@ -24,6 +25,7 @@ class Standing:
         worker: Worker,
         inbox: Inbox,
         tally: Tally,
+        limited: Limited,
         *,
         role: str,
         metrics: Metrics,
@@ -33,6 +35,7 @@ class Standing:
         self._worker = worker
         self._inbox = inbox
         self._tally = tally
+        self._limited = limited
         self._role = role
         self._metrics = metrics
         self._shortcomings = shortcomings
@@ -67,6 +70,8 @@ class Standing:
         """Bring the gauges up to date before a scrape. What Redis cannot tell just now stays as it was."""
         metrics = self._metrics
         self._note_platforms()
+        for end, calls in self._limited.news().items():
+            metrics.limited.labels(end).inc(calls)
         of_store = await self._of_store()
         metrics.ready.set(not self._obstacles(of_store))
         metrics.durable.set(not of_store)
@@ -104,4 +109,11 @@ class Standing:
             slots=self._worker.slots,
             platforms=self._listening.connected(),
             obstacles=tuple(await self.obstacles()),
+            notes=tuple(self._notes()),
         )
+
+    def _notes(self) -> list[str]:
+        platforms = [one for one in self._listening.platforms if isinstance(one, TellsNotes)]
+        found = [f"{one.name}: {note}" for one in platforms for note in one.notes]
+        limited = [f"{end} {calls}" for end, calls in self._limited.lately().items()]
+        return [*found, f"limited (429) within 10 minutes: {', '.join(limited)}"] if limited else found

@@ -150,6 +150,16 @@ class DiscordPlatform:
         return self._rest.refused_calls
 
     @property
+    def limited_calls(self) -> int:
+        """Answers with 429 since the start, those that discord.py waits out included."""
+        return self._rest.limited_calls
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Which shards are listened to here; () where none can be."""
+        return self._listening.gateway.notes
+
+    @property
     def user_id(self) -> str:
         """The bot's own id; "" before `open`."""
         return self._directory.own_id

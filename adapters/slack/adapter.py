@@ -14,7 +14,7 @@ from adapters.slack.answers.private import VIEW, VIEW_MAX
 from adapters.slack.answers.streaming import STREAM_LIMITS
 from adapters.slack.api.calls import Api, Unauthenticated, Unscoped
 from adapters.slack.api.chores import Pause
-from adapters.slack.api.clients import Clients, socket_url
+from adapters.slack.api.clients import Clients, session, socket_url
 from adapters.slack.incoming.entrance import Rules
 from adapters.slack.incoming.intake import SUBMIT_WITHIN_S, Intake, Webhook
 from adapters.slack.incoming.sockets import Sockets
@@ -39,8 +39,6 @@ LIMITS: Final = Limits(
 )
 
 MODAL_LIMITS: Final = Limits(text_max=VIEW_MAX, edit_every_s=EDIT_EVERY_S, parts_max=1, length=length)
-
-_CONNECT_WITHIN_S: Final = 5.0
 
 
 class SlackPlatform:
@@ -76,6 +74,7 @@ class SlackPlatform:
         self._sockets: Sockets | None = None
         self._services: Services | None = None
         self._installing: Installing | None = None
+        self._limited_calls = 0
 
     def use(self, services: Services) -> None:
         """Share state with the other processes of the bot. Called before `open`."""
@@ -109,12 +108,15 @@ class SlackPlatform:
         """
         return self._sockets.last_pong_age_s if self._sockets else None
 
+    @property
+    def limited_calls(self) -> int:
+        """Answers of the Web API with 429 since the start."""
+        return self._limited_calls
+
     async def open(self) -> None:
         """Learn who the bot is. Raises ConfigError when Slack refuses the bot token, Unreachable otherwise."""
         await self.aclose()  # what a failed try left open
-        self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=self._call_within_s, connect=_CONNECT_WITHIN_S)
-        )
+        self._session = session(within_s=self._call_within_s, on_answer=self._answered)
         workspaces = self._many() if self._settings.oauth else self._one()
         await workspaces.open()
         rules = Rules.of(self._settings)
@@ -238,6 +240,9 @@ class SlackPlatform:
         if self._session is None:
             raise RuntimeError("open() comes first")
         return Clients(self._settings, self._session)
+
+    def _answered(self, status: int) -> None:
+        self._limited_calls += status == 429
 
     async def _listen_on_sockets(self) -> None:
         intake = self._ready.intake

@@ -128,6 +128,11 @@ class Completions:
             self._mode(),
         ]
 
+    @property
+    def limited_calls(self) -> int:
+        """How many requests were answered with 429 since the start."""
+        return self._endpoint.limited_calls
+
     async def aclose(self) -> None:
         """Close all connections."""
         await self._http.aclose()

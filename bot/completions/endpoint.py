@@ -58,7 +58,7 @@ class Endpoint:
     """One endpoint, one model, one shared HTTP client.
 
     `asks_stream` is False once the endpoint refused to stream. `streams` says what it answered last: a stream or
-    one piece; None before the first answer.
+    one piece; None before the first answer. `limited_calls` counts the answers with status 429.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Endpoint:
         self._may_refuse_streams = stream == "auto"
         self.asks_stream = stream != "off"
         self.streams: bool | None = None
+        self.limited_calls = 0
 
     async def answer(
         self, messages: Sequence[ChatMessage], *, deadline: float, patiently: bool
@@ -151,6 +152,7 @@ class Endpoint:
         return json.dumps(body, ensure_ascii=False).encode(errors="replace")
 
     async def _refusal(self, response: httpx.Response) -> CompletionError:
+        self.limited_calls += response.status_code == 429
         body = b""
         try:
             async with asyncio.timeout(self._patience.connect_s):

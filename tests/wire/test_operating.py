@@ -13,10 +13,13 @@ from redis.asyncio import Redis
 from bot import operating, store
 from bot.inbox.inbox import Inbox
 from bot.operating import Memory, NotFound
+from bot.presence import Presence
+from bot.sealing import Seal
 from bot.settings import Settings, load
+from bot.shared import RedisShared
 from tests.fakes.completions import Text, status
 from tests.mentions import mention
-from tests.running import always, running, services
+from tests.running import always, at_once, running, services
 from tests.subprocesses import environment, started
 from tests.terminal import at_terminal
 from tests.until import until
@@ -88,6 +91,28 @@ async def test_every_process_says_how_it_stands_until_it_ends(valkey_url: str, r
                     await asyncio.sleep(0.05)
             assert ": worker 0.1.0, for 0 minutes; 0 of 200 slots in use" in await said()
         assert "none has said anything" in await said()
+
+
+async def test_a_process_says_which_shards_it_hears_and_who_lets_it_wait(valkey_url: str, redis: Redis) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, sleep=at_once) as bot:
+        outside.completions.answers = [status(429, retry_after="1"), Text("An answer."), Text("Another.")]
+        outside.slack.fail("chat.postMessage", "429:0")
+        await outside.slack.mention("C1", "U1", "hello")
+        await until(lambda: bot.answered == 1)
+        outside.discord.fail(429)
+        outside.discord.dm(outside.discord.ann, "hello")
+        await until(lambda: bot.answered == 2)
+        shared = RedisShared(redis, seal=Seal())
+        saying = asyncio.create_task(Presence(shared, every_s=0.05).run(bot.bot.standing.told))
+        async with asyncio.timeout(20):
+            while "limited" not in (said := "\n".join(await operating.status(of(valkey_url)))):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        saying.cancel()
+        assert "\n    discord: listens to shard 0 of 1\n" in said
+        assert "\n    limited (429) within 10 minutes: model 1, slack 1, discord 1" in said
+        _, metrics = await bot.get("/metrics")
+        for end in ("model", "slack", "discord"):
+            assert f'bot_limited_calls_total{{by="{end}"}} 1.0' in metrics
 
 
 async def test_an_id_that_is_not_there_is_said_to_be_missing(valkey_url: str, redis: Redis) -> None:

@@ -48,13 +48,14 @@ class _Closed:
 
 
 class Refusals:
-    """What Discord refused this process within the last minutes."""
+    """What Discord refused this process within the last minutes; `limited` are all answers with 429 since the start."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._closed: OrderedDict[Hashable, _Closed] = OrderedDict()
         self._invalid: deque[tuple[float, int]] = deque(maxlen=INVALID_MAX)  # when, and the status
         self._told = False
+        self.limited = 0
         self._token_refused_at: float | None = None
 
     @property
@@ -103,6 +104,7 @@ class Refusals:
 
     def heard(self, status: int, scope: str) -> None:
         """Count an answer of Discord's; `scope` is its X-RateLimit-Scope."""
+        self.limited += status == 429
         if status not in COUNTED or scope == "shared":
             return
         self._invalid.append((self._clock(), status))

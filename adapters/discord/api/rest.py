@@ -86,6 +86,11 @@ class Rest:
         """See `Refusals.by_status`."""
         return self._refusals.by_status
 
+    @property
+    def limited_calls(self) -> int:
+        """Answers with 429 since the start, of every scope."""
+        return self._refusals.limited
+
     def heard(self, status: int, scope: str) -> None:
         """See `Refusals.heard`."""
         self._refusals.heard(status, scope)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from adapters.discord.api.client import Client
 from adapters.discord.api.rest import Rest
@@ -67,6 +67,11 @@ class Gateway:
     def last_heard_s(self) -> float | None:
         """See `Shards.last_heard_s`; None before `open`."""
         return self._shards.last_heard_s if self._shards else None
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """See `Shards.notes`; () before `open`."""
+        return self._shards.notes if self._shards else ()
 
     def open(self, *, application_id: str, shared: Shared | None, drain: Callable[[], Awaitable[None]]) -> None:
         """What needs the application's id. `drain` waits until what has arrived is taken, within a limit."""

@@ -76,6 +76,14 @@ class Shards:
         return max((one.silent_s if one else float("inf") for one in self._held.values()), default=None)
 
     @property
+    def notes(self) -> Sequence[str]:
+        """Which shards are listened to here, or that the process stands by; () while it does not listen."""
+        if self._held:
+            ids = ", ".join(str(shard.id) for shard in sorted(self._held, key=lambda shard: shard.id))
+            return [f"listens to shard {ids} of {next(iter(self._held)).count}"]
+        return ["stands by: other processes listen to all shards"] if self.connected else ()
+
+    @property
     def held(self) -> list[Connection]:
         """The connections of this process."""
         return [one for one in self._held.values() if one is not None]

@@ -4,8 +4,9 @@ Their retries are off: they would resend a post whose answer was lost.
 """
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
@@ -15,6 +16,20 @@ from adapters.slack.api.calls import Api
 from adapters.slack.api.renewing import Renew, RenewingClient
 from adapters.slack.api.sdklog import sdk_logger
 from adapters.slack.settings import SlackSettings
+
+_CONNECT_WITHIN_S: Final = 5.0
+
+
+def session(*, within_s: float, on_answer: Callable[[int], None]) -> aiohttp.ClientSession:
+    """A session whose calls end after `within_s` seconds; `on_answer` is given the status of each answer."""
+    trace = aiohttp.TraceConfig()
+
+    async def answered(_session: object, _context: object, end: aiohttp.TraceRequestEndParams) -> None:
+        on_answer(end.response.status)
+
+    trace.on_request_end.append(answered)
+    timeout = aiohttp.ClientTimeout(total=within_s, connect=_CONNECT_WITHIN_S)
+    return aiohttp.ClientSession(timeout=timeout, trace_configs=[trace])
 
 
 @dataclass(frozen=True, slots=True)
