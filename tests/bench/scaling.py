@@ -2,6 +2,9 @@
 
     python -m tests.bench.scaling [mentions]
 
+First each worker is held to a part of a core, as by `limits.cpu` in Kubernetes, so that there is room for all of them
+and for what they share; then they have the whole machine, which they also share with Valkey and this script.
+
 The mentions wait already, each in a conversation of its own; the clock runs from a tenth of them answered to nine
 tenths, so that neither starts nor the last stragglers count. What Redis needs for one mention is its own CPU time, from
 the claim to the settlement (and, before, from the submission), so the most that it carries is one over that.
@@ -14,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -28,10 +32,13 @@ from bot.inbox.inbox import Inbox
 from bot.platform import Limits
 from bot.process import Bot
 from bot.settings import load
+from tests.bench import quota
 from tests.fakes.platform import FakePlatform
 
 MENTIONS = 6_000
 WORKERS = (1, 2, 4)
+PART = 0.25
+"""Of a core for each worker. Chosen: with four of them a core is left for Valkey and this script."""
 WARM, DONE = 0.1, 0.9
 BURST = 200
 WITHIN_S = 180.0
@@ -46,10 +53,19 @@ class Used:
 
 
 async def main() -> None:
-    """Print a line for the submissions and for each number of workers."""
+    """Print a table for workers that are held to a part of a core, where that can be done, and one for free ones."""
     mentions = int(sys.argv[1]) if len(sys.argv) > 1 else MENTIONS
-    print(f"{mentions} mentions, {os.cpu_count()} cores\n")
-    print("workers  answered/s    x  commands/mention  Redis us/mention  Redis could carry/s")
+    print(f"{mentions} mentions, {os.cpu_count()} cores")
+    if quota.possible():
+        await _table(f"each worker held to {PART:g} of a core", mentions // 2, cores=PART)
+    else:
+        print("\nworkers cannot be held to a part of a core: no control group can be made here")
+    await _table("all that the machine gives", mentions, cores=None)
+
+
+async def _table(heading: str, mentions: int, *, cores: float | None) -> None:
+    """Print a line for each number of workers."""
+    print(f"\n{heading}\nworkers  answered/s    x  commands/mention  Redis us/mention  Redis could carry/s")
     first = 0.0
     for workers in WORKERS:
         with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +74,7 @@ async def main() -> None:
                 store.connect(f"unix://{socket}", data_dir=Path("unused")) as redis,
             ):
                 submitted = await _submit(redis, mentions)
-                rate, used, counted = await _work(redis, f"unix://{socket}", workers, mentions)
+                rate, used, counted = await _work(redis, f"unix://{socket}", workers, mentions, cores=cores)
         first = first or rate
         cpu_s = (submitted.cpu_s / mentions) + used.cpu_s / counted
         commands = submitted.commands / mentions + used.commands / counted
@@ -75,22 +91,26 @@ async def _submit(redis: Redis, mentions: int) -> Used:
     return _since(before, await _used(redis))
 
 
-async def _work(redis: Redis, url: str, workers: int, mentions: int) -> tuple[float, Used, int]:
+async def _work(redis: Redis, url: str, workers: int, mentions: int, *, cores: float | None) -> tuple[float, Used, int]:
     """Answered in a second, and what Redis did meanwhile for how many."""
-    processes = [
-        await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.bench.scaling", "worker", url)
-        for _ in range(workers)
-    ]
-    try:
-        async with asyncio.timeout(WITHIN_S):
-            began_with = await _answered(redis, WARM * mentions)
-            began, before = time.monotonic(), await _used(redis)
-            ended_with = await _answered(redis, DONE * mentions)
-            took_s, used = time.monotonic() - began, _since(before, await _used(redis))
-    finally:
-        for process in processes:
-            process.send_signal(signal.SIGTERM)
-        await asyncio.gather(*(process.wait() for process in processes))
+    with ExitStack() as groups:
+        processes = [
+            await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.bench.scaling", "worker", url)
+            for _ in range(workers)
+        ]
+        if cores is not None:
+            for process in processes:
+                groups.enter_context(quota.held_to(cores)).write_text(str(process.pid))
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                began_with = await _answered(redis, WARM * mentions)
+                began, before = time.monotonic(), await _used(redis)
+                ended_with = await _answered(redis, DONE * mentions)
+                took_s, used = time.monotonic() - began, _since(before, await _used(redis))
+        finally:
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            await asyncio.gather(*(process.wait() for process in processes))
     counted = ended_with - began_with
     return counted / took_s, used, counted
 
