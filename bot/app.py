@@ -7,7 +7,8 @@ the manifest is printed without any SDK.
 import asyncio
 import gc
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -70,7 +71,11 @@ async def run(config: Config, *, role: "Role" = "all", load: Load) -> int:
     tracing = Tracing(exporter, version=__version__, role=role)
     logs.with_context(around)
     stop = stopped_by(signal.SIGTERM, signal.SIGINT)
-    async with Bot(config.core, chosen, role=role, tracing=tracing) as bot:
+    async with AsyncExitStack() as stack:
+        async with _cut_short_by(stop):
+            bot = await stack.enter_async_context(Bot(config.core, chosen, role=role, tracing=tracing))
+        if stop.is_set():
+            return 0
         _started()
         reloading = Reloading(config, load, bot.use)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.now.set)
@@ -189,6 +194,26 @@ def _started() -> None:
     # Modules and classes are never garbage: a full collection would walk all of them each time.
     gc.freeze()
     gc.enable()
+
+
+@asynccontextmanager
+async def _cut_short_by(stop: asyncio.Event) -> AsyncGenerator[None]:
+    """Do what is within until it is done or `stop` is set: an embedded store may load its file for a minute."""
+
+    async def cut(limit: asyncio.Timeout) -> None:
+        await stop.wait()
+        limit.reschedule(asyncio.get_running_loop().time())
+
+    try:
+        async with asyncio.timeout(None) as limit:
+            watching = asyncio.create_task(cut(limit))
+            try:
+                yield
+            finally:
+                watching.cancel()
+    except TimeoutError:
+        if not stop.is_set():
+            raise
 
 
 def stopped_by(*signals: signal.Signals) -> asyncio.Event:

@@ -29,6 +29,9 @@ of the pipe or dies itself, also by SIGKILL. So there is never an orphan, and a 
 START_WITHIN_S = 10.0
 """How long it may take until the embedded server answers anything: 50 ms with an empty file (measured)."""
 
+PINGED_WITHIN_S = 5.0
+"""How long one PING may take. Chosen: a server that loads answers between two pieces of its file, within a second."""
+
 LOADED_WITHIN_S = 100.0
 """How long it may load its file. Chosen: less than the 120 s that the chart's startup probe gives the pod."""
 
@@ -142,10 +145,13 @@ async def answering(socket: Path, log_file: Path) -> None:
 async def _pinged(socket: Path) -> bytes:
     """The first word of what it answers, empty where nothing is there."""
     try:
-        reader, writer = await asyncio.open_unix_connection(socket)
-        writer.write(b"PING\r\n")
-        line = await reader.readline()
-        writer.close()
-    except OSError:
+        async with asyncio.timeout(PINGED_WITHIN_S):
+            reader, writer = await asyncio.open_unix_connection(socket)
+            try:
+                writer.write(b"PING\r\n")
+                line = await reader.readline()
+            finally:
+                writer.close()
+    except OSError:  # a TimeoutError is one
         return b""
     return line.split(maxsplit=1)[0] if line.strip() else b""

@@ -38,6 +38,7 @@ class Listening:
         self._submit = submit
         self._untried = {platform.name for platform in platforms}
         self._all_tried = asyncio.Event()
+        self._renewals = dict.fromkeys(self._untried, 0)
 
     @property
     def all_refused(self) -> bool:
@@ -51,12 +52,17 @@ class Listening:
     async def tried(self) -> None:
         """Wait until each has been opened or could not be, for a while."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._all_tried.wait(), OPEN_WITHIN_S)
+            async with asyncio.timeout(OPEN_WITHIN_S):
+                await self._all_tried.wait()
 
     def renew(self, settings: object) -> frozenset[str]:
         """Give renewed settings to the platform whose they are; the names of those that took effect."""
-        there = [one for one in self.platforms if isinstance(one, Renews) and one.name not in self.refused]
-        return frozenset[str]().union(*(one.renew(settings) for one in there))
+        taken: frozenset[str] = frozenset()
+        for one in self.platforms:
+            if isinstance(one, Renews) and one.name not in self.refused:
+                taken |= one.renew(settings)
+                self._renewals[one.name] += 1
+        return taken
 
     def start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """A task for each platform; it ends where the platform refuses or has nothing more to say."""
@@ -66,11 +72,14 @@ class Listening:
         """One platform's wall: what goes wrong there stays there."""
         failures = 0
         while True:
-            began = time.monotonic()
+            began, renewals = time.monotonic(), self._renewals[platform.name]
             try:
                 await self._open_and_listen(platform)
                 return
             except ConfigError as error:
+                if self._renewals[platform.name] != renewals:  # what was refused may be the token of before
+                    log.info("platform_tried_again", extra={"platform": platform.name, "error": str(error)})
+                    continue
                 self.refused[platform.name] = str(error)
                 log.error("platform_refused", extra={"platform": platform.name, "error": str(error)})
                 return

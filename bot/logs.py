@@ -43,6 +43,7 @@ _PATTERNS = (
     (re.compile(r"(wss?://[^\s?]*)\?[^\s\"']+", re.IGNORECASE), rf"\1?{HIDDEN}"),  # Socket Mode's ticket
 )
 _context: Callable[[], Mapping[str, str]] = dict
+_hidden_so_far: set[str] = set()
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _COLOURS = {"WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code != 10}
@@ -72,11 +73,13 @@ def configure(
 ) -> None:
     """Send every log line of the process to `stream` (stderr), once; a second call replaces the first.
 
-    `fmt` None is text on a terminal and JSON elsewhere. At debug the libraries in `CAPS` stay quiet.
+    `fmt` None is text on a terminal and JSON elsewhere. At debug the libraries in `CAPS` stay quiet. Secrets of earlier
+    calls stay hidden: what was renewed is tried for a while, and may be good elsewhere.
     """
     out = stream or sys.stderr
     terminal = out.isatty()
-    redact = redaction(secrets)
+    _hidden_so_far.update(secrets)
+    redact = redaction(_hidden_so_far)
     text = fmt == "text" or (fmt is None and terminal)
     handler = _Handler(out)
     handler.setFormatter(Text(redact, colour=terminal and _wants_colour(os.environ)) if text else Json(redact))

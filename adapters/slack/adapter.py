@@ -119,6 +119,8 @@ class SlackPlatform:
         self._session = session(within_s=self._call_within_s, on_answer=self._answered)
         workspaces = self._many() if self._settings.oauth else self._one()
         await workspaces.open()
+        if isinstance(workspaces, OneWorkspace):
+            workspaces.use(_bot_token(self._settings))  # it may have been renewed meanwhile
         rules = Rules.of(self._settings)
         intake = Intake(workspaces, within_s=self._within_s, rules=rules, services=self._services)
         self._opened = _Opened(workspaces, intake)

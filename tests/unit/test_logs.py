@@ -47,6 +47,14 @@ def logged(fmt: str, *, stream: io.StringIO | None = None, level: str = "debug")
 log = logging.getLogger("bot.test")
 
 
+def test_a_secret_stays_hidden_after_it_was_renewed():
+    logged("json")
+    out = io.StringIO()
+    logs.configure("info", "json", secrets=("the-one-that-followed",), stream=out)
+    log.info("login_refused", extra={"error": f"{CANARY} and the-one-that-followed"})
+    assert json.loads(out.getvalue())["error"] == f"{logs.HIDDEN} and {logs.HIDDEN}"
+
+
 def test_a_json_line_holds_time_level_event_logger_and_the_fields():
     out = logged("json")
     log.info("mention_accepted", extra={"event_id": "e1", "parts": [1, {"a": None}], "logger": "mine"})

@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 from redis.asyncio import Redis
 
+from adapters.discord.settings import DiscordSettings
 from bot import listening, process, store
 from bot.completions import Completions
 from bot.completions.echo import EchoTransport
@@ -17,7 +18,7 @@ from bot.platform import Limits, Submit
 from bot.process import Bot, Role
 from bot.sealing import new_key
 from bot.services import Command, Services
-from bot.settings import load
+from bot.settings import Config, load
 from tests.fakes.platform import FakePlatform
 from tests.mentions import ANA, deleted, edited, mention, stop
 from tests.until import until
@@ -94,6 +95,29 @@ async def test_the_bot_ends_when_every_platform_refuses_and_says_why_for_each(va
             await asyncio.sleep(0)
     assert "ONE_TOKEN is wrong" in str(refused.value)
     assert "OTHER is wrong" in str(refused.value)
+
+
+async def test_a_refusal_of_what_was_renewed_meanwhile_is_not_final(
+    valkey_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Renewed(Listening):
+        def renew(self, settings: object) -> frozenset[str]:
+            return frozenset({"one_token"})
+
+        async def open(self) -> None:
+            if not self.tried:
+                self.tried = True
+                assert "one_token" in bots[0].use(Config(bots[0]._settings, {DiscordSettings: DiscordSettings()}))  # pyright: ignore[reportPrivateUsage]
+                raise ConfigError("ONE_TOKEN is wrong")
+
+        tried = False
+
+    bots: list[Bot] = []
+    one = Renewed("one")
+    async with serving(valkey_url, one) as (bot, _):
+        bots.append(bot)
+        await until(lambda: one.submits)
+        assert await bot.standing.obstacles() == []
 
 
 async def test_a_platform_that_refuses_is_an_obstacle_and_the_other_goes_on(valkey_url: str, redis: Redis) -> None:

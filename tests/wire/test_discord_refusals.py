@@ -4,11 +4,13 @@ import asyncio
 import json
 
 import pytest
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from adapters.discord.adapter import DiscordPlatform
 from adapters.discord.api.refusals import TOKEN_AGAIN_S, UNAUTHORIZED, Refusals
 from adapters.discord.api.rest import Rest
+from adapters.discord.settings import DiscordSettings
 from bot.errors import Busy, Forbidden, Gone, Rejected, Unreachable
 from tests.discord_asking import asked, buttons, shown
 from tests.fakes.completions import Text
@@ -85,6 +87,22 @@ async def test_a_token_that_was_reset_stops_the_adapter_and_readiness_says_so(
         assert not platform.connected
     assert told(caplog, "discord_token_refused") == 1
     assert "another.fake.token" not in caplog.text
+
+
+async def test_the_refusal_of_a_token_that_was_renewed_meanwhile_says_nothing_about_the_new_one(
+    fake: FakeDiscord, platform: DiscordPlatform
+) -> None:
+    mention, before = asked(fake), calls(fake)
+    fake.latency_s = 1.0
+    late = asyncio.create_task(platform.post(mention, "x", key="k", first=True))
+    await until(lambda: calls(fake) > before)
+    fake.token = "renewed.fake.token"
+    platform.renew(DiscordSettings(discord_token=SecretStr(fake.token)))
+    fake.latency_s = 0.0
+    await late
+    assert shown(fake) == ["x"]
+    assert [one["status"] for one in fake.refused] == [401]
+    assert platform.refusal is None
 
 
 async def test_a_token_is_good_again_with_the_first_call_that_discord_answers_whatever_it_says(

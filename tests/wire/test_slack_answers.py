@@ -54,9 +54,11 @@ async def platform(slack: FakeSlack, pauses: Pauses, request: pytest.FixtureRequ
     hangs = "hang" in request.node.name.partition("[")[2]
     made = SlackPlatform(settings(slack), pause=pauses, call_within_s=1.5 if hangs else 30.0)
     with patient():
-        await made.open()
-        yield made
-        await made.aclose()
+        try:
+            await made.open()
+            yield made
+        finally:
+            await made.aclose()
 
 
 def asked(slack: FakeSlack, *, channel: str = "C1", dm: bool = False) -> Mention:
@@ -79,6 +81,23 @@ async def test_a_post_goes_to_the_thread_safe_and_without_previews(slack: FakeSl
     assert args["unfurl_media"] is False
     assert len(args["metadata"]["event_payload"]["key"]) == 64
     assert "k1" not in str(args["metadata"])
+
+
+async def test_a_token_that_is_renewed_during_the_login_is_used(slack: FakeSlack, pauses: Pauses) -> None:
+    platform, method = SlackPlatform(settings(slack), pause=pauses), slack.methods["auth.test"]
+
+    def renewing(world: Any, call: Any) -> Any:
+        said = method.answer(world, call)
+        slack.replace_bot_token("xoxb-renewed-meanwhile")
+        assert "slack_bot_token" in platform.renew(settings(slack))
+        return said
+
+    slack.methods["auth.test"] = replace(method, answer=renewing)
+    try:
+        await platform.open()
+        await platform.post(asked(slack), "hi", key="k", first=True)
+    finally:
+        await platform.aclose()
 
 
 async def test_a_direct_message_is_answered_in_place(slack: FakeSlack, platform: SlackPlatform) -> None:

@@ -153,11 +153,12 @@ class Rest:
             # Not before: whoever went first may just have been refused.
             self._refusals.check(kind, need, in_channel="channel_id" in ids)
             statuses: list[int] = []
+            renewal = self._client.renewal
             try:
                 async with asyncio.timeout(within_s or self._call_max_s):
                     answer = await self._client.request(method, path, ids, options, statuses=statuses)
             except Exception as error:  # the adapter's edge: whatever the SDK raises becomes ours
-                self._remember(error, kind)
+                self._remember(error, kind, of_now=not renewal.is_set())
                 failure = ours(error, method=method, unclear=unclear)
                 doubtful = unclear is Ambiguous and any(status >= 500 for status in statuses)
                 raise (_unclear(failure) if doubtful else failure) from error
@@ -166,11 +167,13 @@ class Rest:
         self._refusals.granted(kind)
         return answer
 
-    def _remember(self, error: Exception, kind: Hashable) -> None:
+    def _remember(self, error: Exception, kind: Hashable, *, of_now: bool) -> None:
+        """`of_now` says that the call was made with the token of now: another's refusal says nothing about this one."""
         if not isinstance(error, discord.HTTPException) or _is_a_page(error):
             return
         if error.status == 401:
-            self._refusals.token_was_refused()
+            if of_now:
+                self._refusals.token_was_refused()
         elif error.status == 403 and error.code in NO_PERMISSION:
             self._refusals.forbidden(kind)
         elif error.status in (400, 404):  # it looked at what was asked for

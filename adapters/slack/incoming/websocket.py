@@ -76,7 +76,8 @@ class Socket(SocketModeClient):
         """Return once Slack announced the end, or the connection is gone."""
         while self.alive and not self._ending.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), look_every_s)
+                async with asyncio.timeout(look_every_s):
+                    await self._ending.wait()
 
     @property
     def pong_age_s(self) -> float:
@@ -93,7 +94,8 @@ class Socket(SocketModeClient):
     async def retire(self, *, grace_s: float) -> None:
         """Go on taking events until Slack closes the socket or the grace is over; answer what came; close."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._gone.wait(), grace_s)
+            async with asyncio.timeout(grace_s):
+                await self._gone.wait()
         await self.finish()
 
     async def finish(self, *, within_s: float = 3.0) -> None:
