@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.answer.means import Means
-from bot.answer.turn import WRITE_AT_LEAST_S, Turn
+from bot.answer.times import WRITE_AT_LEAST_S
+from bot.answer.turn import Turn
 from bot.errors import Unreachable, Unreadable
 from bot.inbox import history
 from bot.inbox.claim import Claim

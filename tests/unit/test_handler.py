@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bot import store
-from bot.answer import marks
+from bot.answer import marks, times
 from bot.answer import turn as story
 from bot.answer.past import BACKFILL_TRIES
 from bot.errors import Forbidden, Gone, RateLimited, Unreachable
@@ -298,7 +298,7 @@ class TestAPlatformThatRefuses:
     async def test_for_longer_the_slot_is_freed_and_the_stored_answer_shown_later(
         self, bench: Bench, redis: Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(story, "WRITE_WITHIN_S", 0.3)
+        monkeypatch.setattr(times, "WRITE_WITHIN_S", 0.3)
         bench.server.answers = [Text("The answer.")]
         bench.platform.faults = [Unreachable("x")] * 3
         await bench.ask(mention(1))
@@ -313,8 +313,8 @@ class TestAPlatformThatRefuses:
     async def test_beyond_the_deadline_the_mention_is_filed(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(story, "WRITE_WITHIN_S", 0.1)
-        monkeypatch.setattr(story, "WRITE_AT_LEAST_S", -600)
+        monkeypatch.setattr(times, "WRITE_WITHIN_S", 0.1)
+        monkeypatch.setattr(times, "WRITE_AT_LEAST_S", -600)
         bench.platform.faults = [Unreachable("x")] * 9
         await bench.ask(mention(1))
         assert bench.failed("undeliverable") == 1
