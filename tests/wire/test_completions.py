@@ -348,18 +348,14 @@ async def test_an_endpoint_never_seen_streaming_may_take_long_at_the_second_try(
 @pytest.mark.parametrize("answer", [slow_loris(every_s=0.02), stall()], ids=["slow loris", "stall"])
 async def test_one_byte_at_a_time_is_as_good_as_silence(server: FakeCompletions, make: Make, answer: Raw) -> None:
     server.answers = [answer] * 4
-    began = time.monotonic()
     with pytest.raises(Overloaded):
         await read(make(patience=QUICK), within_s=0.6)
-    assert time.monotonic() - began < 20
 
 
 async def test_an_endless_answer_ends_at_the_deadline(server: FakeCompletions, make: Make) -> None:
     server.answers = [endless()]
-    began = time.monotonic()
     with pytest.raises(Broken):
         await read(make(), within_s=1.0)  # the first word must come before
-    assert time.monotonic() - began < 20
     await until(lambda: server.requests[0].went_away)
 
 
@@ -480,11 +476,11 @@ async def test_chaos_answers_stay_whole_or_fail_with_an_error_of_ours(make: Make
     assert len(server.requests) > 60
 
 
-async def test_a_paced_stream_takes_the_time_it_should(server: FakeCompletions, make: Make) -> None:
+async def test_a_paced_stream_takes_its_time(server: FakeCompletions, make: Make) -> None:
     server.answers = [Text(" ".join(["word"] * 40), tokens_per_s=200)]
     began = time.monotonic()
     await read(make())
-    assert 0.15 < time.monotonic() - began < 20
+    assert time.monotonic() - began > 0.15
 
 
 async def _post(client: Completions, messages: Any) -> None:

@@ -304,7 +304,7 @@ async def test_the_buckets_of_a_channel_slow_the_writer_without_a_429() -> None:
         began = time.monotonic()
         for at in range(5):  # the call that spends the last token sleeps until the bucket is full again
             await platform.post(mention, f"part {at}", key=f"k:{at}", first=False)
-        assert 4 < time.monotonic() - began < 20
+        assert time.monotonic() - began > 4
     assert not fake.entries("limited")
 
 

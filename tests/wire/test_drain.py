@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -88,12 +87,10 @@ async def test_sigterm_lets_twenty_streaming_answers_finish(valkey_url: str, red
             outside.completions.may_end.clear()
             await _ask(outside)
             await until(lambda: _streaming(outside))
-            began = time.monotonic()
             stopping = asyncio.create_task(bot.stop())
             await until(lambda: bot.events("draining"))
             outside.completions.may_end.set()
             assert await stopping == 0
-            assert time.monotonic() - began < 25
             assert _each_once_and_whole(outside)
             assert _nothing_runs(outside.slack)
             assert len(outside.completions.requests) == AT_ONCE
@@ -115,9 +112,7 @@ async def test_what_cannot_finish_in_time_is_handed_to_the_next_process(
         second = await stack.enter_async_context(started(env, folder=tmp_path))
         await _ready(second, outside)
         outside.completions.default = always(Text(WORDS, tokens_per_s=300))
-        began = time.monotonic()
         assert await first.stop() == 0
-        assert time.monotonic() - began < 15
         outside.completions.may_end.set()
         # At once: a lease would take 30 s to lapse. Text that stands is not all: its last stage needs a call of its
         # own, and the streams of the first process one more to be ended.
@@ -153,11 +148,11 @@ async def _ask_slowly(slack: FakeSlack) -> list[str]:
 
 
 async def test_an_idle_bot_stops_at_once(valkey_url: str, redis: Redis, tmp_path: Path) -> None:
-    async with services() as outside, started(environment(outside, REDIS_URL=valkey_url), folder=tmp_path) as bot:
-        await _ready(bot, outside)
-        began = time.monotonic()
-        assert await bot.stop() == 0
-        assert time.monotonic() - began < 10
+    async with services() as outside:
+        env = environment(outside, REDIS_URL=valkey_url, DRAIN_SECONDS="600")  # longer than `stop` waits
+        async with started(env, folder=tmp_path) as bot:
+            await _ready(bot, outside)
+            assert await bot.stop() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
