@@ -105,8 +105,13 @@ def _problem(binding: "Binding") -> str:
 
 
 def unknown_in_file(given: Mapping[str, Given], known: Collection[str]) -> list[str]:
-    """One sentence for each name that starts like one of ours but is none."""
-    strange = _strangers(given, known, _first_words(known))
+    """One sentence for each name that starts like one of ours, or nearly is one."""
+    first_words = _first_words(known)
+    strange = [
+        name
+        for name in given
+        if name not in known and "_" in name and (name.split("_")[0] in first_words or _nearly(name, known))
+    ]
     return [
         f"{given[name].where}: there is no setting {name}."
         + (f" Did you mean {meant}?" if (meant := _meant(name, known)) else "")
@@ -119,17 +124,19 @@ def unknown_in_environment(given: Mapping[str, Given], known: Collection[str]) -
 
     Kubernetes' service links (`X_SERVICE_HOST`, `X_PORT_80_TCP`) are left out.
     """
-    strange = _strangers(given, known, _first_words(known) - BROAD)
+    first_words = _first_words(known) - BROAD
+    strange = [name for name in given if name not in known and "_" in name and name.split("_")[0] in first_words]
     ours = [name for name in strange if not _SERVICE_LINK.search(name)]
     return [name + (f" (did you mean {meant}?)" if (meant := _meant(name, known)) else "") for name in ours]
 
 
-def _strangers(given: Mapping[str, Given], known: Collection[str], words: frozenset[str]) -> list[str]:
-    return [name for name in given if name not in known and "_" in name and name.split("_")[0] in words]
-
-
 def _first_words(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.split("_")[0] for name in names)
+
+
+def _nearly(name: str, known: Collection[str]) -> bool:
+    """Nine letters of ten: COMPLETION_MODEL is meant for us, HTTPS_PROXY is not."""
+    return bool(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.9))
 
 
 def _meant(name: str, known: Collection[str]) -> str:

@@ -1,6 +1,7 @@
 """What can be typed after `routernesia-bot`, and what `--help` says of it. It knows no command's work."""
 
 import argparse
+from typing import Any
 
 _ABOUT = "A chat bot for Slack and Discord that answers in the thread through an OpenAI-compatible completions API."
 
@@ -145,7 +146,7 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="routernesia-bot", description=_ABOUT, epilog=_EXAMPLES, formatter_class=layout)
     root.add_argument("--version", action=_Version, nargs=0, help="print the version")
     _add_env_file(root, default=None)
-    commands = root.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    commands = root.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=_Command)
 
     def add(name: str, *, text: str, more: str) -> argparse.ArgumentParser:
         one = commands.add_parser(
@@ -187,6 +188,17 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_env_file(parser: argparse.ArgumentParser, *, default: str | None) -> None:
     parser.add_argument("--env-file", metavar="FILE", default=default, help="read settings from FILE (default: .env)")
+
+
+class _Command(argparse.ArgumentParser):
+    """Says itself what it does not know, with its own usage instead of that of all commands."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """As in argparse; nothing is left over."""
+        given, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return given, rest
 
 
 class _Version(argparse.Action):

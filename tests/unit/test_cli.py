@@ -437,3 +437,10 @@ def test_the_stand_in_is_an_app():
 
 def _core():
     return load(env_file=Path("/nonexistent"), environ={}).core
+
+
+def test_a_word_too_many_is_told_with_the_usage_of_its_command(capsys: pytest.CaptureFixture[str]):
+    assert main(["manifest", "--json", "nope"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("usage: routernesia-bot manifest ")
+    assert said.endswith("routernesia-bot manifest: error: unrecognized arguments: nope\n")

@@ -132,7 +132,7 @@ def test_every_problem_is_told_at_once_with_its_line(tmp_path: Path):
     env_file = in_file(
         tmp_path,
         "\n# comment\nCONTEXT_TOKENS=12\nno equals sign\nHTTP_PORT\nSLACK_TOKEN='xoxb-canary'\n"
-        'export LOG_LEVEL=loud\nCOMPLETION=1\nREDIS_URL="redis://:canary@host\nWORKER-SLOTS=1\nHTTP_HOST=a\0b\n',
+        'export LOG_LEVEL=loud\nCOMPLETION=1\nCOMPLETION_MODEL=x\nHTTPS_PROXY=x\nREDIS_URL="redis://:canary@host\nWORKER-SLOTS=1\nHTTP_HOST=a\0b\n',
     )
     found = problems({"DRAIN_SECONDS": "x", "SLACK_BOT_TOKEN": "canary"}, env_file)
     assert sorted(found) == sorted(
@@ -140,9 +140,10 @@ def test_every_problem_is_told_at_once_with_its_line(tmp_path: Path):
             ".env, line 4: not understood; write NAME=value, and close every quote.",
             ".env, line 5: there is no = after the name; write NAME=value.",
             ".env, line 6: there is no setting SLACK_TOKEN. Did you mean SLACK_BOT_TOKEN?",
-            ".env, line 9: not understood; write NAME=value, and close every quote.",
-            ".env, line 10: the name may hold only letters, digits and _; write NAME=value.",
-            ".env, line 11: the value holds a NUL character.",
+            ".env, line 9: there is no setting COMPLETION_MODEL. Did you mean COMPLETIONS_MODEL?",
+            ".env, line 11: not understood; write NAME=value, and close every quote.",
+            ".env, line 12: the name may hold only letters, digits and _; write NAME=value.",
+            ".env, line 13: the value holds a NUL character.",
             "CONTEXT_TOKENS must be at least 256 (.env, line 3).",
             "LOG_LEVEL must be debug, info, warning or error (.env, line 7).",
             "DRAIN_SECONDS must be a number (in the environment).",
