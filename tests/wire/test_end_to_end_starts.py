@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import signal
 from pathlib import Path
 
 import pytest
@@ -76,10 +75,7 @@ SLOW = "local n = 0 while n < 1e5 do n = n + 1 end"
 """A script that keeps a server for about a millisecond."""
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_bot_whose_own_store_still_loads_ends_when_it_is_told_to(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+async def test_a_bot_whose_own_store_still_loads_ends_when_it_is_told_to(tmp_path: Path) -> None:
     command = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in (b"EVAL", SLOW.encode(), b"0"))
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "appendonly.aof").write_bytes((b"*3\r\n" + command) * 60_000)
@@ -88,7 +84,7 @@ async def test_a_bot_whose_own_store_still_loads_ends_when_it_is_told_to(
         env = environment(outside, DATA_DIR=str(tmp_path / "data"))
         async with started(env, folder=tmp_path) as bot:
             await until(lambda: log.exists() and "Server initialized" in log.read_text(), within_s=30)
-            assert await bot.stop(number) == 0
+            assert await bot.stop() == 0
         assert "DB loaded" not in log.read_text()
         assert not (tmp_path / "data" / embedded.SOCKET).exists()
         assert bot.output == ""
