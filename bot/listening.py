@@ -27,7 +27,7 @@ is put back with a back-off. Chosen: a login takes well under a second; one plat
 class Listening:
     """Opens `platforms` and, where the process `listens`, hands over what they send to what `submit` gives for each.
 
-    `opened` has those that are there, by name, and grows; `refused` says why one never will be.
+    `opened` has those that are there, by name, and grows; `refused` says why one is not, until it has others.
     """
 
     def __init__(self, platforms: Sequence[Platform], *, submit: Callable[[Platform], Submit], listens: bool) -> None:
@@ -39,6 +39,7 @@ class Listening:
         self._untried = {platform.name for platform in platforms}
         self._all_tried = asyncio.Event()
         self._renewals = dict.fromkeys(self._untried, 0)
+        self._news = asyncio.Event()
 
     @property
     def all_refused(self) -> bool:
@@ -59,13 +60,14 @@ class Listening:
         """Give renewed settings to the platform whose they are; the names of those that took effect."""
         taken: frozenset[str] = frozenset()
         for one in self.platforms:
-            if isinstance(one, Renews) and one.name not in self.refused:
+            if isinstance(one, Renews):
                 taken |= one.renew(settings)
                 self._renewals[one.name] += 1
+        self._tell()
         return taken
 
     def start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-        """A task for each platform; it ends where the platform refuses or has nothing more to say."""
+        """A task for each platform; it ends where that has nothing more to say, and all end where each one refuses."""
         return [tasks.create_task(self._listen(one), name=f"listen-{one.name}") for one in self.platforms]
 
     async def _listen(self, platform: Platform) -> None:
@@ -77,18 +79,36 @@ class Listening:
                 await self._open_and_listen(platform)
                 return
             except ConfigError as error:
-                if self._renewals[platform.name] != renewals:  # what was refused may be the token of before
-                    log.info("platform_tried_again", extra={"platform": platform.name, "error": str(error)})
-                    continue
-                self.refused[platform.name] = str(error)
-                log.error("platform_refused", extra={"platform": platform.name, "error": str(error)})
-                return
+                # What was renewed meanwhile is tried at once: it may be the token of before that was refused.
+                if not await self._renewed(platform, str(error), since=renewals):
+                    return
+                log.info("platform_tried_again", extra={"platform": platform.name})
+                failures = 0
+                continue
             except PlatformError as error:
                 log.warning("platform_unreachable", extra={"platform": platform.name, "error": str(error)})
             except Exception as error:  # noqa: BLE001 - the wall
                 log.error("platform_crashed", extra={"platform": platform.name, **crash(error)})
             failures = 1 if time.monotonic() - began > STEADY_S else failures + 1
             await asyncio.sleep(min(RECONNECT_CAP_S, 0.5 * 2 ** min(failures, 6)))
+
+    async def _renewed(self, platform: Platform, error: str, *, since: int) -> bool:
+        """Wait for other settings of a platform that refuses these; False once there is no other to go on with."""
+        if self._renewals[platform.name] == since:
+            self.refused[platform.name] = error
+            log.error("platform_refused", extra={"platform": platform.name, "error": error})
+            self._tell()
+        while self._renewals[platform.name] == since:
+            if self.all_refused:
+                return False
+            await self._news.wait()
+        self.refused.pop(platform.name, None)
+        return True
+
+    def _tell(self) -> None:
+        """Wake those that wait for what others do."""
+        self._news.set()
+        self._news = asyncio.Event()
 
     async def _open_and_listen(self, platform: Platform) -> None:
         if platform.name not in self.opened:

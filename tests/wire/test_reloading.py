@@ -67,6 +67,27 @@ async def test_renewed_tokens_of_slack_are_used_from_then_on(valkey_url: str, re
         await until(lambda: bot.answered == 2)
 
 
+@pytest.mark.parametrize("what", ["bot", "app"])
+async def test_a_platform_that_was_refused_comes_back_with_a_renewed_token(
+    valkey_url: str, redis: Redis, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    async with services() as outside:
+        slack = outside.slack
+        method = "auth.test" if what == "bot" else "apps.connections.open"
+        slack.fail(method, "invalid_auth")
+        async with running(outside, redis_url=valkey_url, awaited=["discord"]) as bot:
+            await until(lambda: "platform_refused" in caplog.text)
+            assert "Slack refuses" in (await bot.get("/readyz"))[1]
+            settings = SlackSettings(
+                slack_bot_token=SecretStr(slack.bot_token), slack_app_token=SecretStr(slack.app_token)
+            )
+            assert bot.bot.use(_config(bot, settings)) >= {"slack_bot_token", "slack_app_token"}
+            await until(lambda: slack.entries("socket", "open"))
+            await slack.mention("C1", "U01", "hello")
+            await until(lambda: bot.answered == 1)
+            assert (await bot.get("/readyz"))[0] == 200
+
+
 async def test_a_renewed_signing_secret_of_slack_opens_what_is_signed_with_it(valkey_url: str, redis: Redis) -> None:
     slack = FakeSlack(resend_after_s=0.2, resends=100)
     async with services(slack=slack) as outside, running(outside, redis_url=valkey_url, on=["slack"], http=True) as bot:
