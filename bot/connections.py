@@ -66,16 +66,27 @@ class Login(CredentialProvider):
         """The same."""
         return self.get_credentials()
 
+    async def greet(self, connection: AbstractConnection) -> None:
+        """Log a new connection in, with the other login where this one is refused. Raises redis-py's errors."""
+        used = self.get_credentials()
+        try:
+            await connection.on_connect()
+        except AuthenticationError:  # not over a unix socket: there redis-py has asked before (8.1)
+            if not self.turn(used):
+                raise
+            await connection.on_connect()
+
 
 class Connections(BlockingConnectionPool):
-    """A pool at whose end every connection is closed.
+    """A pool at whose end every connection is closed. `sentinels` is the login of those that are asked for the server.
 
     redis-py's own cuts a command off at its end, whose retry then connects again, for nobody to close (8.1, measured).
     """
 
-    def __init__(self, *, login: Login, **options: Any) -> None:
+    def __init__(self, *, login: Login, sentinels: Login, **options: Any) -> None:
         super().__init__(**options, credential_provider=login, redis_connect_func=self._greet)
         self.login = login
+        self.sentinels = sentinels
         self._closed = False
         self._released = asyncio.Event()
 
@@ -100,13 +111,7 @@ class Connections(BlockingConnectionPool):
     async def _greet(self, connection: AbstractConnection) -> None:
         if self._closed:
             raise NotConnected("the store is closed")
-        used = self.login.get_credentials()
-        try:
-            await connection.on_connect()
-        except AuthenticationError:  # not over a unix socket: there redis-py has asked before (8.1)
-            if not self.login.turn(used):
-                raise
-            await connection.on_connect()
+        await self.login.greet(connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ class _Primary:
 
 @asynccontextmanager
 async def connections(
-    address: RedisAddress, login: Login, *, ca_file: Path | None = None, sentinel_password: str = ""
+    address: RedisAddress, login: Login, *, sentinels: Login, ca_file: Path | None = None
 ) -> AsyncGenerator[Connections]:
     """A pool for that address. `ca_file` says whom to trust where it is one with TLS."""
     trusted = {"ssl_ca_certs": str(ca_file)} if ca_file and address.tls else {}
@@ -149,15 +154,18 @@ async def connections(
         "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
     }
     if not address.monitored:
-        yield Connections(login=login, **options, **_to(address), **trusted)
+        yield Connections(login=login, sentinels=sentinels, **options, **_to(address), **trusted)
         return
     kind = SentinelManagedSSLConnection if address.tls else SentinelManagedConnection
     # Of several Sentinels the next one is the retry; redis-py's own waits seconds for one that has gone.
     once = {"socket_timeout": SENTINEL_WITHIN_S, "retry": Retry(NoBackoff(), 0)}
-    asking = {"password": sentinel_password or None, "ssl": address.tls, **once, **trusted}
+    known = {"credential_provider": sentinels, "redis_connect_func": sentinels.greet}
+    asking = {**known, "ssl": address.tls, **once, **trusted}
     async with Sentinel(address.hosts, sentinel_kwargs=asking) as sentinel:
         primary = _Primary(sentinel, address.monitored)
-        yield Connections(login=login, connection_class=kind, connection_pool=primary, **options, **trusted)
+        yield Connections(
+            login=login, sentinels=sentinels, connection_class=kind, connection_pool=primary, **options, **trusted
+        )
 
 
 def _to(address: RedisAddress) -> dict[str, Any]:

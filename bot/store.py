@@ -96,7 +96,7 @@ async def connect(
             address = RedisAddress(socket=str(there or await stack.enter_async_context(embedded.serving(data_dir))))
             login = Login("", "")
         pool = await stack.enter_async_context(
-            connections(address, login, ca_file=ca_file, sentinel_password=sentinel_password)
+            connections(address, login, sentinels=Login("", sentinel_password), ca_file=ca_file)
         )
         redis = Redis.from_pool(pool)
         stack.push_async_callback(redis.aclose)
@@ -110,11 +110,13 @@ def log_in(redis: Redis, before: Settings, now: Settings) -> frozenset[str]:
     """
     urls = [plain(one.redis_url) for one in (before, now)]
     if not any(urls):
-        return frozenset({"redis_password"})  # the embedded server has none
+        return frozenset({"redis_password", "redis_sentinel_password"})  # the embedded server has none
     if not all(urls) or (address := _address(urls[1])) != _address(urls[0]):
         return frozenset()
-    cast(Connections, redis.connection_pool).login.use(address.user, address.password or plain(now.redis_password))
-    return frozenset({"redis_url", "redis_password"})
+    pool = cast(Connections, redis.connection_pool)
+    pool.login.use(address.user, address.password or plain(now.redis_password))
+    pool.sentinels.use("", plain(now.redis_sentinel_password))
+    return frozenset({"redis_url", "redis_password", "redis_sentinel_password"})
 
 
 def _address(url: str) -> RedisAddress:

@@ -8,13 +8,14 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 from slack_sdk.signature import Clock
+from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.answers.pace import EDIT_EVERY_S
 from adapters.slack.answers.private import VIEW, VIEW_MAX
 from adapters.slack.answers.streaming import STREAM_LIMITS
 from adapters.slack.api.calls import Api, Unauthenticated, Unscoped
 from adapters.slack.api.chores import Pause
-from adapters.slack.api.clients import Clients, session, socket_url
+from adapters.slack.api.clients import Clients, say_app, session, socket_url
 from adapters.slack.incoming.entrance import Rules
 from adapters.slack.incoming.intake import SUBMIT_WITHIN_S, Intake, Webhook
 from adapters.slack.incoming.sockets import Sockets
@@ -74,6 +75,7 @@ class SlackPlatform:
         self._sockets: Sockets | None = None
         self._services: Services | None = None
         self._installing: Installing | None = None
+        self._app: AsyncWebClient | None = None
         self._limited_calls = 0
 
     def use(self, services: Services) -> None:
@@ -198,6 +200,9 @@ class SlackPlatform:
         self._settings = self._settings.model_copy(update={name: getattr(settings, name) for name in names})
         if self._opened and isinstance(self._opened.workspaces, OneWorkspace):
             self._opened.workspaces.use(_bot_token(self._settings))
+        if self._app and self._installing:
+            say_app(self._app, self._settings)
+            self._installing.use_secret(self._settings)
         return frozenset(names)
 
     def _one(self) -> Workspaces:
@@ -208,11 +213,12 @@ class SlackPlatform:
             raise RuntimeError("use() comes first where workspaces install the app by OAuth")
         shared, clients = self._services.shared, self._clients
         store = Installations(shared)
+        self._app = clients.app()
         self._installing = Installing(self._settings, shared, store=store, client=clients.installing())
         return InstalledWorkspaces(
             self._services,
             store,
-            rotation=Rotation(store, Api(clients.app()), pause=self._pause),
+            rotation=Rotation(store, Api(self._app), pause=self._pause),
             client_of=clients.of,
             client_for=clients.renewing,
             pause=self._pause,
@@ -280,8 +286,7 @@ class SlackPlatform:
         return await Webhook(self._opened.intake, secret.get_secret_value(), clock=self._clock)(request)
 
 
-_RENEWABLE: Final = ("slack_bot_token", "slack_app_token", "slack_signing_secret")
-"""All secrets but the client secret, which the pages of OAuth hold for as long as they live."""
+_RENEWABLE: Final = ("slack_bot_token", "slack_app_token", "slack_signing_secret", "slack_client_secret")
 
 
 def _bot_token(settings: SlackSettings) -> str:

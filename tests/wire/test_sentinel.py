@@ -58,7 +58,7 @@ async def test_a_renewed_password_is_taken_in_either_order(servers: Watched, fir
         assert await redis.ping()
         assert store.log_in(redis, old, elsewhere) == set()
         if first == "the setting":
-            assert store.log_in(redis, old, new) == {"redis_url", "redis_password"}
+            assert store.log_in(redis, old, new) == {"redis_url", "redis_password", "redis_sentinel_password"}
             await redis.connection_pool.disconnect()
             assert await redis.ping()
         await servers.ask(servers.first, "CONFIG", "SET", "requirepass", "renewed")
@@ -73,6 +73,30 @@ async def test_a_renewed_password_is_taken_in_either_order(servers: Watched, fir
         await redis.connection_pool.disconnect()
         with pytest.raises(StoreError):
             await store.info(redis)
+
+
+@pytest.mark.parametrize("first", ["the Sentinels", "the setting"])
+async def test_a_renewed_password_of_the_sentinels_is_taken_in_either_order(servers: Watched, first: str) -> None:
+    given = {"REDIS_URL": servers.url, "REDIS_PASSWORD": PASSWORD}
+    old, new = (load(environ={**given, "REDIS_SENTINEL_PASSWORD": one}).core for one in (PASSWORD, "renewed"))
+
+    async def cut() -> None:
+        await servers.ask(servers.first, "CLIENT", "KILL", "TYPE", "normal")
+        await servers.ask(servers.sentinel, "CLIENT", "KILL", "TYPE", "normal")
+
+    async with store.of(old) as redis:
+        assert await store.info(redis)
+        if first == "the setting":
+            assert "redis_sentinel_password" in store.log_in(redis, old, new)
+            await cut()
+            assert await store.info(redis)
+        await cut()
+        await servers.ask(servers.sentinel, "ACL", "SETUSER", "default", "resetpass", ">renewed")
+        if first == "the Sentinels":
+            with pytest.raises(StoreError):
+                await store.info(redis)
+            store.log_in(redis, old, new)
+        assert await store.info(redis)
 
 
 async def _submitted(inbox: Inbox, number: int, *, despite: Collection[type[StoreError]]) -> None:

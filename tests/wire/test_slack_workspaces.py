@@ -234,6 +234,19 @@ async def test_a_token_that_has_ended_is_renewed_before_the_first_call(
     assert [call for call in slack.entries("call", "chat.postMessage") if not call.fields["ok"]] == []
 
 
+async def test_a_renewed_client_secret_confirms_installations_and_renews_tokens(
+    slack: FakeSlack, core: Core, one: Distributed
+) -> None:
+    await slack.install(one.url, team="T2")
+    slack.client_secret = "the-secret-of-now"
+    assert (await slack.install(one.url, team="T3")).status != 200
+    assert "slack_client_secret" in one.platform.renew(settings(slack))
+    assert (await slack.install(one.url, team="T3")).status == 200
+    await expired(slack, core, "T2")
+    await answered(one, [question(slack, "T2")])
+    assert [call for call in slack.entries("call", "chat.postMessage") if not call.fields["ok"]] == []
+
+
 async def test_a_replica_with_an_old_token_reads_the_new_one_and_renews_nothing(
     slack: FakeSlack, core: Core, one: Distributed, other: Distributed
 ) -> None:

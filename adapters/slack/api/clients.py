@@ -45,11 +45,8 @@ class Clients:
 
     def app(self) -> AsyncWebClient:
         """A client that says with every call which app it is, instead of a token, as oauth.v2.access wants it."""
-        secret = self.settings.slack_client_secret
         client = self.of("")
-        client.headers["Authorization"] = _basic(
-            self.settings.slack_client_id or "", secret.get_secret_value() if secret else ""
-        )
+        say_app(client, self.settings)
         return client
 
     def installing(self) -> AsyncWebClient:
@@ -84,6 +81,14 @@ class _InstallingClient(AsyncWebClient):
         if auth:
             given["headers"] = {"Authorization": _basic(auth["client_id"], auth["client_secret"])}
         return await super().api_call(api_method, **given)
+
+
+def say_app(client: AsyncWebClient, settings: SlackSettings) -> None:
+    """Let the client say from now on with every call that it is this app."""
+    secret = settings.slack_client_secret
+    client.headers["Authorization"] = _basic(
+        settings.slack_client_id or "", secret.get_secret_value() if secret else ""
+    )
 
 
 def web_client(settings: SlackSettings, session: aiohttp.ClientSession, *, token: str | None = None) -> AsyncWebClient:

@@ -75,10 +75,9 @@ class Installing:
         self, settings: SlackSettings, shared: Shared, *, store: Installations, client: AsyncWebClient
     ) -> None:
         self._wanted = scopes(agent=settings.slack_agent != "off")
-        secret = settings.slack_client_secret
         chosen = AsyncOAuthSettings(
             client_id=settings.slack_client_id,
-            client_secret=secret.get_secret_value() if secret else None,
+            client_secret=_secret(settings),
             scopes=self._wanted,
             user_scopes=[],
             redirect_uri=f"{settings.slack_public_url}{REDIRECT_PATH}",
@@ -96,6 +95,10 @@ class Installing:
         self._shared = shared
         self._state_utils = chosen.state_utils
         self._flow = _Flow(client=client, logger=sdk_logger(), settings=chosen)
+
+    def use_secret(self, settings: SlackSettings) -> None:
+        """Confirm installations with another client secret from now on."""
+        self._flow.settings.client_secret = _secret(settings)
 
     async def install(self, request: web.Request) -> web.StreamResponse:
         """Send the browser to Slack's consent page, with a new state.
@@ -171,6 +174,10 @@ class _Flow(AsyncOAuthFlow):
         except StoreError as error:
             log.error("slack_install_unsaved", extra={"error": str(error)})
             raise BoltError("not stored") from error
+
+
+def _secret(settings: SlackSettings) -> str:
+    return settings.slack_client_secret.get_secret_value() if settings.slack_client_secret else ""
 
 
 def _bots_part(found: Installation) -> Installation:
