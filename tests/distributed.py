@@ -22,6 +22,7 @@ from bot.sealing import Seal
 from bot.services import Command, Feedback
 from bot.shared import RedisShared
 from tests.fakes.slack import FakeSlack
+from tests.ports import serve
 from tests.until import until
 
 KEY = os.urandom(32)
@@ -103,9 +104,8 @@ async def served(routes: Any) -> AsyncGenerator[str]:
     app.add_routes(routes)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield f"http://127.0.0.1:{await serve(runner)}"
     finally:
         await runner.cleanup()
 

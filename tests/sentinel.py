@@ -2,9 +2,8 @@
 
 import asyncio
 import signal
-import socket
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bot import embedded
+from tests.ports import free
 
 NAME = "main"
 PASSWORD = "p@ss,w:ord"
@@ -92,12 +92,7 @@ class Watched:
 @asynccontextmanager
 async def watched(folder: Path) -> AsyncGenerator[Watched]:
     """Servers and Sentinel on free ports of loopback."""
-    async with AsyncExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        ports = [one.getsockname()[1] for one in sockets]
-    servers = Watched(folder, ports)
+    servers = Watched(folder, free(3))
     try:
         await servers.start()
         yield servers

@@ -18,6 +18,7 @@ from adapters.slack.settings import SlackSettings
 from bot.events import Change, Event, Mention, Stop
 from bot.services import Services
 from tests.fakes.slack import FakeSlack
+from tests.ports import serve
 from tests.until import until
 
 NEVER_S = 600.0
@@ -113,8 +114,7 @@ async def serving(platform: SlackPlatform) -> AsyncGenerator[str]:
     app.add_routes(platform.routes())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/slack/events"
+        yield f"http://127.0.0.1:{await serve(runner)}/slack/events"
     finally:
         await runner.cleanup()

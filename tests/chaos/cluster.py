@@ -16,6 +16,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from tests.ports import serve
 from tests.subprocesses import Started, started
 from tests.until import until
 
@@ -63,9 +64,8 @@ class Service:
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         async with aiohttp.ClientSession() as self._session:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
             try:
-                yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+                yield f"http://127.0.0.1:{await serve(runner)}"
             finally:
                 await runner.cleanup()
 

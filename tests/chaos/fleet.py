@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bot import embedded, store
+from tests import ports
 from tests.subprocesses import lean
 
 START_WITHIN_S: Final = 20.0
@@ -23,8 +23,7 @@ class Valkey:
     """A Valkey that loses nothing it has answered to; stopped and started again it has its data and its address."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+        (self._port,) = ports.free(1)
         options = {"bind": "127.0.0.1", "port": str(self._port), "dir": str(folder), "save": ""}
         options |= {"appendonly": "yes", "appendfsync": "always", "logfile": str(folder / "valkey.log")}
         self._options = [word for name, value in options.items() for word in (f"--{name}", value)]

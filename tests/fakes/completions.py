@@ -18,6 +18,7 @@ from typing import Any, Literal, Self, cast
 from aiohttp import web
 
 from tests.canary import said
+from tests.ports import serve
 
 Ending = Literal["close", "cut", "hang"]
 ROLES = {"system", "developer", "user", "assistant", "tool"}
@@ -134,8 +135,10 @@ class FakeCompletions:
         app.router.add_post("/v1/chat/completions", self._handle)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self.host, self._port).start()
-        self._port = cast("tuple[str, int]", self._runner.addresses[0])[1]
+        if self._port:
+            await web.TCPSite(self._runner, self.host, self._port).start()
+        else:
+            self._port = await serve(self._runner, self.host)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,7 +1,6 @@
 """How the store is reached, and the end of its connections, on a real Valkey."""
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal, cast
@@ -14,6 +13,7 @@ from bot import connections, store
 from bot.errors import StoreError
 from bot.inbox.inbox import Inbox
 from bot.settings import load
+from tests import ports
 from tests.mentions import mention
 from tests.until import WITHIN_S
 
@@ -107,9 +107,7 @@ async def test_a_password_beside_the_url_is_used(valkey_url: str, redis: Redis) 
 
 
 async def test_connections_that_are_refused_at_once_all_take_the_login_before(redis: Redis) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = ports.free(1)
     await redis.config_set("port", port)
     await redis.execute_command("ACL", "SETUSER", "bot", "on", ">still-this-one", "~*", "+@all")
     try:

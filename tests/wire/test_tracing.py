@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from bot.tracing import exporting
 from tests.fakes.completions import Text, status
+from tests.ports import serve
 from tests.running import Services, always, services
 from tests.subprocesses import ONLY_DISCORD, environment, lean, started
 from tests.until import until
@@ -51,8 +52,7 @@ async def collecting() -> AsyncGenerator[Collector]:
     app.router.add_post("/v1/traces", traces)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    collector.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    collector.url = f"http://127.0.0.1:{await serve(runner)}"
     try:
         yield collector
     finally:

@@ -1,11 +1,10 @@
 """The whole fake: its life on a port, and the gateway's greeting."""
 
-from typing import cast
-
 from aiohttp import web
 
 from tests.fakes.discord.facts import Payload
 from tests.fakes.discord.interactions import Interacting
+from tests.ports import serve
 
 
 class FakeDiscord(Interacting):
@@ -21,11 +20,9 @@ class FakeDiscord(Interacting):
             app.router.add_route(method, "/api/v10" + path, self.counted(self.gate(handle)))
         self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self.runner.setup()
-        site = web.TCPSite(self.runner, self.host, 0)
-        await site.start()
-        host, port = cast(tuple[str, int], self.runner.addresses[0][:2])
-        self.api_url = f"http://{host}:{port}/api/v10"
-        self.gateway.url = f"ws://{host}:{port}/gateway"
+        port = await serve(self.runner, self.host)
+        self.api_url = f"http://{self.host}:{port}/api/v10"
+        self.gateway.url = f"ws://{self.host}:{port}/gateway"
         return self
 
     async def __aexit__(self, *_: object) -> None:

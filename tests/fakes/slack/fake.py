@@ -13,6 +13,7 @@ from tests.fakes.slack import files, oauth, replies
 from tests.fakes.slack.api import Serving
 from tests.fakes.slack.gestures import Interacting
 from tests.fakes.slack.records import Grant, Landed
+from tests.ports import serve
 
 _AUTHORIZE = re.compile(r"https?://[^\s\"'<>]+/oauth/v2/authorize\?[^\s\"'<>]*")
 _BODY_MAX = 2 * 1024 * 1024
@@ -28,9 +29,10 @@ class FakeSlack(Serving, Interacting):
         app.router.add_routes([*files.routes(self), *replies.routes(self)])
         self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self.runner.setup()
-        site = web.TCPSite(self.runner, self.host, self.port)
-        await site.start()
-        self.port = self.runner.addresses[0][1]
+        if self.port:
+            await web.TCPSite(self.runner, self.host, self.port).start()
+        else:
+            self.port = await serve(self.runner, self.host)
         self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
         return self
 
