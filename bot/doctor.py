@@ -144,7 +144,8 @@ def durability(facts: Mapping[str, object], *, replicas: int = 0) -> list[Findin
     if not _on(facts.get("aof_enabled")):
         off = Finding("fail", "Redis: the append-only file is off, a restart loses mentions", "Set `appendonly yes`.")
         return [off, *_eviction(facts)]
-    return [*_append_only(facts), *_waitaof(facts), *_replicas(facts, wanted=replicas), *_eviction(facts)]
+    rest = (*_replicas(facts, wanted=replicas), *_eviction(facts), *_room(facts))
+    return [*_append_only(facts), *_waitaof(facts), *rest]
 
 
 def _append_only(facts: Mapping[str, object]) -> list[Finding]:
@@ -187,6 +188,21 @@ def _eviction(facts: Mapping[str, object]) -> list[Finding]:
     if not policy.startswith("allkeys-"):
         return []
     return [Finding("fail", f"Redis: maxmemory-policy {policy} throws mentions away", "Set it to noeviction.")]
+
+
+def _room(facts: Mapping[str, object]) -> list[Finding]:
+    # As the server reckons: buffers of replicas and of the append-only file do not count (getMaxmemoryState).
+    limit = _count(facts, "maxmemory")
+    used = _count(facts, "used_memory") - _count(facts, "mem_not_counted_for_evict")
+    if not limit or used < limit or facts.get("maxmemory_policy", "noeviction") != "noeviction":
+        return []
+    what = f"Redis: its memory is full ({used:,} of {limit:,} bytes), so mentions are not accepted"
+    return [Finding("fail", what, "Raise its maxmemory, and with it the memory that it may use.")]
+
+
+def _count(facts: Mapping[str, object], name: str) -> int:
+    value = facts.get(name)
+    return value if isinstance(value, int) else 0
 
 
 def _on(value: object) -> bool:

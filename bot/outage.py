@@ -39,6 +39,11 @@ _KNOWN: Final[tuple[tuple[type[Exception], str, str], ...]] = (
     (PermissionError, "does not let this user in", "Let the user of this process read and write the socket."),
     (exceptions.NoPermissionError, "forbids a command", "Allow its ACL user what helm/README.md lists under Store."),
     (exceptions.BusyLoadingError, "is still loading its data", "Wait for it."),
+    (
+        exceptions.OutOfMemoryError,
+        "is full: its data have reached its maxmemory, and it takes no more",
+        "Raise its maxmemory, and with it the memory that it may use.",
+    ),
     (exceptions.ReadOnlyError, "is a replica, which takes no writes", "Set REDIS_URL to the primary."),
     (exceptions.InvalidResponse, "answers, but not as Redis does", "Correct the port in REDIS_URL."),
     (

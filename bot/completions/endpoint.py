@@ -140,7 +140,7 @@ class Endpoint:
         except TimeoutError:
             raise Overloaded("no answer began in time") from None
         except httpx.HTTPError as error:
-            raise Overloaded(f"the request failed ({type(error).__name__})") from error
+            raise Overloaded(f"the request to {_server(request)} failed ({type(error).__name__})") from error
 
     def _body(self, messages: Sequence[ChatMessage], *, stream: bool) -> bytes:
         body: dict[str, Any] = {"model": self._model, "messages": list(messages)}
@@ -217,6 +217,11 @@ class Endpoint:
                     pass
         except (TimeoutError, httpx.HTTPError):
             log.debug("completions_tail_dropped")
+
+
+def _server(request: httpx.Request) -> str:
+    """Host and port, so that who reads it sees a wrong COMPLETIONS_BASE_URL; never a path or a login."""
+    return request.url.netloc.decode()
 
 
 def connect(

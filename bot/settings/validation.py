@@ -105,8 +105,8 @@ def _reason(error: ErrorDetails, names: Mapping[str, str]) -> str:
         case "literal_error":
             return f"must be {str(context['expected']).replace(chr(39), '')}."
         case "greater_than_equal":
-            return f"must be at least {context['ge']}."
+            return f"must be at least {context['ge']:g}."
         case "less_than_equal":
-            return f"must be at most {context['le']}."
+            return f"must be at most {context['le']:g}."
         case _:
             return "is not valid."

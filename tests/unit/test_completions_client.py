@@ -106,6 +106,17 @@ async def test_a_request_that_failed_is_repeated_only_as_often_as_its_caller_wan
     assert len(sent) == attempts
 
 
+async def test_a_server_that_cannot_be_reached_is_named_without_its_path_and_login() -> None:
+    def refused(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("canary", request=request)
+
+    transport = httpx.MockTransport(refused)
+    completions = Completions(base_url="http://typo.example:8000/v1", api_key="k", model="m", transport=transport)
+    with pytest.raises(Overloaded, match=r"^the request to typo\.example:8000 failed \(ConnectError\)$"):
+        await anext(completions.stream([{"role": "user", "content": "a"}], deadline=math.inf, attempts=1))
+    await completions.aclose()
+
+
 async def test_errors_of_the_client_are_errors_of_the_bot() -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(404))
     with pytest.raises(BotError) as raised:

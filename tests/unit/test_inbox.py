@@ -360,6 +360,7 @@ class TestAFailingRedis:
         try:
             with pytest.raises(StoreError, match="OutOfMemory"):
                 await inbox.submit(mention(1))
+            assert any("memory is full" in line for line in await store.shortcomings(redis))
         finally:
             await redis.execute_command("CONFIG", "SET", "maxmemory", "0")
         assert await inbox.submit(mention(1)) == "accepted"

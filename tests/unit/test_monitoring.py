@@ -67,3 +67,10 @@ def test_every_alert_says_what_it_is_and_what_to_do(alert: str) -> None:
 
 def test_every_runbook_has_its_alert() -> None:
     assert {page.stem for page in (ROOT / "docs/runbooks").glob("*.md")} == set(ALERTS)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs/runbooks").glob("*.md")), ids=lambda page: page.stem)
+def test_a_runbook_that_names_a_command_leads_to_where_it_is_typed(page: Path) -> None:
+    text = page.read_text()
+    first = text.find("`routernesia-bot ")
+    assert first == -1 or re.match(r"`[^`]+`\]\(\.\./kubernetes\.md#day-two\)", text[first:])

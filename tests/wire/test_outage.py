@@ -55,12 +55,13 @@ async def saying(reply: bytes | None, *, tls: ssl.SSLContext | None = None) -> A
         (b"-NOAUTH Authentication required.\r\n", "wants a password, and none is set", "Set REDIS_PASSWORD."),
         (b"-LOADING Redis is loading the dataset in memory\r\n", "is still loading its data", "Wait for it."),
         (b"-READONLY You can't write against a replica.\r\n", "is a replica", "primary"),
+        (b"-OOM command not allowed when used memory > 'maxmemory'.\r\n", "is full", "Raise its maxmemory"),
         (b"-MISCONF canary-text\r\n", "answers with an error: MISCONF", "Look at its log"),
         (b"-oddly canary-text\r\n", "answers with an error.", "Look at its log"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "answers, but not as Redis does", "REDIS_URL"),
         (b"", "closes the connection", "rediss://"),
     ],
-    ids=["no password", "loading", "replica", "full disk", "odd", "web server", "closed"],
+    ids=["no password", "loading", "replica", "full memory", "full disk", "odd", "web server", "closed"],
 )
 async def test_it_is_said_which_server_it_was_what_it_did_and_what_to_do(reply: bytes, did: str, todo: str) -> None:
     async with saying(reply) as port:
