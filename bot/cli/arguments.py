@@ -97,7 +97,7 @@ examples:
   routernesia-bot dead list              when, why and where, newest first
   routernesia-bot dead retry 12ab34cd    answer it after all: the answer takes the place of the apology
   routernesia-bot dead retry all         after an outage
-  routernesia-bot dead drop all
+  routernesia-bot dead drop all          asks first; --yes where nobody can be asked
 """
 
 _FORGET = """\
@@ -173,6 +173,7 @@ def parser() -> argparse.ArgumentParser:
     dead = add("dead", text="list, retry or drop mentions that were given up", more=_DEAD)
     dead.add_argument("act", choices=("list", "retry", "drop"), metavar="{list,retry,drop}", help="what to do")
     dead.add_argument("id", nargs="?", metavar="ID|all", help="which; not for list")
+    dead.add_argument("--yes", action="store_true", help="do not ask before all are dropped")
     forget = add("forget", text="delete what is remembered of a workspace, a person or a conversation", more=_FORGET)
     forget.add_argument("platform", choices=("slack", "discord"))
     forget.add_argument("workspace", help="Slack's team id, Discord's server id")

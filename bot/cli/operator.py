@@ -2,13 +2,10 @@
 
 import sys
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bot.cli.call import FAILED, FINE, Call, on_terminal, wait
 from bot.errors import ConfigError
-
-if TYPE_CHECKING:
-    from bot.operating import Memory
 
 
 def config(call: Call) -> int:
@@ -27,7 +24,10 @@ def status(call: Call) -> int:
 
 
 def dead(call: Call) -> int:
-    """List, retry or drop what was given up."""
+    """List, retry or drop what was given up; asks before it drops all of it.
+
+    Raises ConfigError where nobody can be asked.
+    """
     from bot import operating
 
     act, wanted, settings = call.given.act, call.given.id, call.config(quiet=True).core
@@ -35,6 +35,9 @@ def dead(call: Call) -> int:
         return _printed(operating.dead(settings))
     if not wanted:
         raise ConfigError(f"dead {act} needs an id, or all")
+    everything = act == "drop" and wanted == operating.ALL and not call.given.yes
+    if everything and not _confirmed("dead drop all", "all given-up mentions, with what people asked"):
+        return FAILED
     return _printed(operating.retry(settings, wanted) if act == "retry" else operating.drop(settings, wanted))
 
 
@@ -47,21 +50,24 @@ def forget(call: Call) -> int:
 
     given, settings = call.given, call.config(quiet=True).core
     what = operating.Memory(given.platform, given.workspace, user=given.user, conversation=given.conversation)
-    if not (given.yes or what.user or what.conversation or _confirmed(what)):
-        print("Nothing was deleted.")
+    everything = not (given.yes or what.user or what.conversation)
+    if everything and not _confirmed("forget", f"everything of {what.platform} {what.workspace}, its installation too"):
         return FAILED
     return _printed(operating.forget(settings, what))
 
 
-def _confirmed(what: "Memory") -> bool:
+def _confirmed(command: str, what: str) -> bool:
+    """Ask a person; where the answer is no, say that nothing was deleted. Raises ConfigError where none is there."""
     if not on_terminal():
-        raise ConfigError("forget deletes all of a workspace; where nobody can be asked, say so with --yes")
-    question = f"Delete everything of {what.platform} {what.workspace}, its installation too? Type yes to go on: "
-    print(question, end="", file=sys.stderr, flush=True)
+        raise ConfigError(f"{command} deletes {what}; where nobody can be asked, say so with --yes")
+    print(f"Delete {what}? Type yes to go on: ", end="", file=sys.stderr, flush=True)
     try:
-        return input().strip().lower() == "yes"
+        confirmed = input().strip().lower() == "yes"
     except EOFError:
-        return False
+        confirmed = False
+    if not confirmed:
+        print("Nothing was deleted.")
+    return confirmed
 
 
 def recount(call: Call) -> int:

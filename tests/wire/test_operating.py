@@ -149,6 +149,15 @@ async def test_a_count_that_was_understood_begins_anew_with_what_waits(valkey_ur
     assert not any("UNACCOUNTED" in line for line in await operating.status(of(valkey_url)))
 
 
+async def test_all_that_was_given_up_is_dropped_only_after_a_word(
+    valkey_url: str, redis: Redis, tmp_path: Path
+) -> None:
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "REDIS_URL": valkey_url}
+    code, said = await shell("dead", "drop", "all", env=env, folder=tmp_path)
+    assert (code, "--yes" in said) == (2, True)
+    assert await shell("dead", "drop", "all", "--yes", env=env, folder=tmp_path) == (0, "There was none.\n")
+
+
 class TestForgettingAWorkspace:
     @pytest.mark.parametrize(("typed", "code", "left"), [("yes\r", 0, 0), ("no\r", 1, 1), ("\x04", 1, 1)])
     async def test_on_a_terminal_it_is_asked_first(
