@@ -128,6 +128,15 @@ async def test_an_outage_of_the_store_makes_pods_unready_and_restarts_none(valke
                 await pod.terminate()
 
 
+async def test_the_bundled_store_starts_from_a_configuration_without_a_last_newline() -> None:
+    manifests = rendered({"store": {"type": "bundled"}})
+    given = manifests.named("ConfigMap", STORE)["data"]
+    given["valkey.conf"] = given["valkey.conf"].rstrip("\n")  # as Helm 4.2 gives it to any post-renderer
+    async with services() as outside, node(manifests, secrets(outside)) as machine, machine.pod(STORE) as store:
+        await store.until("readiness")
+        await store.terminate()
+
+
 async def test_discord_calls_a_gateway_through_what_is_published(valkey_url: str, redis: Redis) -> None:
     values = MODES["split on slack over http"]
     async with services() as outside, installed(values, outside, valkey_url) as release:
