@@ -81,7 +81,9 @@ def settings(slack: FakeSlack, **more: Any) -> SlackSettings:
 @asynccontextmanager
 async def distributed(slack: FakeSlack, core: Core, **more: Any) -> AsyncGenerator[Distributed]:
     """A platform that listens; the fake sends its events there."""
-    platform = SlackPlatform(settings(slack, **more), within_s=60.0)  # a busy machine is no store that hangs
+    platform = SlackPlatform(
+        settings(slack, **more), within_s=60.0, leave_s=0.0
+    )  # a busy machine is no store that hangs
     platform.use(core)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(platform.aclose)

@@ -185,7 +185,7 @@ def _platform(
         return DiscordPlatform(DiscordSettings(discord_token=token, discord_api_url=discord.api_url, **more))
     slack = outside.slack
     if oauth:
-        return SlackPlatform(distributed_settings(slack, **more), within_s=within_s)
+        return SlackPlatform(distributed_settings(slack, **more), within_s=within_s, leave_s=0.0)
     settings = SlackSettings(
         slack_bot_token=SecretStr(slack.bot_token),
         slack_app_token=None if http else SecretStr(slack.app_token),
@@ -193,7 +193,7 @@ def _platform(
         slack_api_url=slack.api_url,
         **more,
     )
-    return SlackPlatform(settings, within_s=within_s)
+    return SlackPlatform(settings, within_s=within_s, leave_s=0.0)
 
 
 HASTE = replace(Patience(), connect_s=3.0, first_byte_s=1.0, chunk_s=1.0, tail_s=0.1)

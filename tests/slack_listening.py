@@ -88,7 +88,7 @@ async def listening(
 
     It waits long for the inbox and for Slack; for names, `names_within_s`.
     """
-    options = {"within_s": PATIENT_S, **options}
+    options = {"within_s": PATIENT_S, "leave_s": 0.0, **options}
     platform = SlackPlatform(settings(slack, http=http, **(given or {})), **options)
     if services:
         platform.use(services)

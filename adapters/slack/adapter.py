@@ -39,6 +39,11 @@ LIMITS: Final = Limits(
     text_max=4_000, edit_every_s=EDIT_EVERY_S, length=length, stages=True, tables_max=1, table_rows_max=100
 )
 
+LEAVE_S: Final = 1.5
+"""Who keeps a connection open is told with each answer to open another one, which goes to a process that stays. Chosen:
+Slack's events come every few seconds where it matters, and a stop may take so much longer.
+"""
+
 MODAL_LIMITS: Final = Limits(text_max=VIEW_MAX, edit_every_s=EDIT_EVERY_S, parts_max=1, length=length)
 
 
@@ -47,7 +52,7 @@ class SlackPlatform:
 
     `pause` waits between two read-backs, `within_s` bounds an event's way into the inbox, `call_within_s` one call of
     the Web API, `ping_every_s` is the heartbeat of Socket Mode, `sockets` how many of them this process keeps (see
-    `sockets`), and `clock` says the time for signatures.
+    `sockets`), `leave_s` how long a stopping listener over HTTP goes on, and `clock` says the time for signatures.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class SlackPlatform:
         ping_every_s: float = 5.0,
         refresh_grace_s: float = 10.0,
         sockets: int = 1,
+        leave_s: float = LEAVE_S,
         clock: Clock | None = None,
     ) -> None:
         self._settings = settings
@@ -69,6 +75,7 @@ class SlackPlatform:
         self._ping_every_s = ping_every_s
         self._refresh_grace_s = refresh_grace_s
         self._socket_count = sockets
+        self._leave_s = leave_s
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._opened: _Opened | None = None
@@ -128,11 +135,14 @@ class SlackPlatform:
         self._opened = _Opened(workspaces, intake)
 
     async def listen(self, submit: Submit) -> None:
-        """Receive events until cancelled. Raises ConfigError when Slack refuses the app token."""
+        """Receive events until cancelled, over HTTP `leave_s` longer.
+
+        Raises ConfigError when Slack refuses the app token.
+        """
         intake = self._ready.intake
-        intake.submit = submit
+        intake.submit, intake.leaving = submit, False
         try:
-            await (self._listen_on_sockets() if self._settings.mode == "socket" else asyncio.Event().wait())
+            await (self._listen_on_sockets() if self._settings.mode == "socket" else self._listen_over_http(intake))
         finally:
             intake.submit = None
 
@@ -251,6 +261,13 @@ class SlackPlatform:
 
     def _answered(self, status: int) -> None:
         self._limited_calls += status == 429
+
+    async def _listen_over_http(self, intake: Intake) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            intake.leaving = True
+            await asyncio.sleep(self._leave_s)
 
     async def _listen_on_sockets(self) -> None:
         intake = self._ready.intake

@@ -403,7 +403,7 @@ async def test_nothing_works_before_open_and_closing_is_always_allowed(slack: Fa
 
 async def test_before_and_after_listening_deliveries_are_refused(slack: FakeSlack) -> None:
     inbox = Inbox()
-    platform = SlackPlatform(settings(slack, http=True))
+    platform = SlackPlatform(settings(slack, http=True), leave_s=0.0)
     body = b"{}"
     async with serving(platform) as url, aiohttp.ClientSession() as session:
         assert (await session.post(url, data=body, headers=slack.sign(body))).status == 503
@@ -415,6 +415,31 @@ async def test_before_and_after_listening_deliveries_are_refused(slack: FakeSlac
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert (await session.post(url, data=body, headers=slack.sign(body))).status == 503
+    await platform.aclose()
+
+
+async def test_a_listener_that_stops_takes_what_kept_connections_bring_and_ends_them(slack: FakeSlack) -> None:
+    inbox = Inbox()
+    platform = SlackPlatform(settings(slack, http=True), leave_s=3600.0)
+    async with serving(platform) as url, aiohttp.ClientSession() as session:
+        slack.events_url = url
+        await platform.open()
+        task = asyncio.create_task(platform.listen(inbox))
+        await until(lambda: platform.connected)
+
+        async def posted() -> tuple[int, str | None]:
+            async with session.post(url, data=b"{}", headers=slack.sign(b"{}")) as response:
+                return response.status, response.headers.get("Connection")
+
+        assert await posted() == (200, None)
+        task.cancel()
+        await asyncio.sleep(0)
+        await slack.mention("C1", "U1", "hello", order=("app_mention",))
+        assert len(inbox.taken) == 1
+        assert await posted() == (200, "close")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert (await posted())[0] == 503
     await platform.aclose()
 
 

@@ -45,7 +45,10 @@ _NO_RETRY: Final = {"X-Slack-No-Retry": "1"}  # what cannot be read now cannot b
 
 
 class Intake(AsyncMiddleware):
-    """Takes deliveries while `submit` is set. Without `services` there are no commands and no opinions of answers."""
+    """Takes deliveries while `submit` is set. Without `services` there are no commands and no opinions of answers.
+
+    `leaving` says that it soon will not be: then each answer over HTTP ends its connection.
+    """
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class Intake(AsyncMiddleware):
         services: Services | None = None,
     ) -> None:
         self.submit: Submit | None = None
+        self.leaving = False
         self._dispatch = Dispatch(workspaces, Entrance(rules or Rules(), services))
         self._within_s = within_s
         self._app = AsyncApp(
@@ -150,7 +154,10 @@ class Webhook:
             payload = _payload(await bounded.text(), request.content_type)
         except (ValueError, LookupError, TypeError, RecursionError):  # signed, but no object in a known charset
             return web.Response(status=400, headers=_NO_RETRY)
-        return await to_aiohttp_response(await self._intake.dispatch(payload, request.headers))
+        response = await to_aiohttp_response(await self._intake.dispatch(payload, request.headers))
+        if self._intake.leaving:
+            response.force_close()
+        return response
 
     def _signed(self, request: web.Request, body: bytes) -> bool:
         """Whether Slack signed these bytes in the last five minutes.
