@@ -1,6 +1,6 @@
 # Everything here works on a machine that has only Python 3.11+, pip and make.
 .DEFAULT_GOAL := help
-.PHONY: help run test check chart-check format lock bench fuzz canary chaos rolling image pods sbom clean
+.PHONY: help run test load check chart-check format lock bench fuzz canary chaos rolling image pods sbom clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -32,7 +32,10 @@ run: .venv/run.stamp ## Talk to the bot in this terminal
 
 # Six processes also on two cores: many tests wait for a rate limit to pass.
 test: .venv/dev.stamp ## Run the tests
-	@$(BIN)/python -m pytest -n 6 --dist worksteal -q
+	@$(BIN)/python -m pytest -n 6 --dist worksteal -q -m "not load"
+
+load: .venv/dev.stamp ## Run under load, and replace processes, in small
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -q -m load
 
 check: .venv/dev.stamp ## Lint, format, types, import rules, lock, chart
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 from hypothesis import settings
+from hypothesis import strategies as st
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -37,6 +38,16 @@ def pytest_collection_finish() -> None:
     """What stands now stays, the little garbage in it too: to look for that takes longer than it saves."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have Hypothesis write which characters there are, which takes it 3 s: in a fresh clone each worker would do so.
+
+    Where there are workers they are collecting tests meanwhile.
+    """
+    if not hasattr(session.config, "workerinput"):
+        st.text().validate()
 
 
 @pytest.fixture(scope="session")

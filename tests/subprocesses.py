@@ -4,13 +4,13 @@ import asyncio
 import json
 import os
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.forked import Forked, forked
 from tests.running import KEY, Services
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +52,7 @@ def environment(outside: Services, **more: str) -> dict[str, str]:
 class Started:
     """A running process and everything that it has printed."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process | Forked) -> None:
         self.process = process
         self.output = ""
         self._reading = [asyncio.create_task(self._read(stream)) for stream in (process.stdout, process.stderr)]
@@ -85,9 +85,7 @@ async def started(
     env: dict[str, str], *, folder: Path, role: str = "all", more: tuple[str, ...] = ()
 ) -> AsyncGenerator[Started]:
     """`python -m bot run`; killed at the end if it still runs."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "run", "--role", role, *more, env=env, cwd=folder, stdout=PIPE, stderr=PIPE
-    )
+    process = await forked("run", "--role", role, *more, env=env, folder=folder)
     one = Started(process)
     try:
         yield one

@@ -8,6 +8,7 @@ from tests.chaos.__main__ import report
 from tests.chaos.run import Plan, run
 
 
+@pytest.mark.load
 @pytest.mark.timeout(150)
 async def test_a_small_run_loses_nothing_doubles_nothing_and_keeps_the_order(tmp_path: Path) -> None:
     plan = Plan(

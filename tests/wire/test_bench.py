@@ -8,6 +8,7 @@ from tests.bench.client import Setup
 from tests.bench.report import table
 
 
+@pytest.mark.load
 @pytest.mark.parametrize("platform", ["slack", "discord"])
 async def test_both_clients_answer_on_a_stage_and_the_table_compares_them(platform: str) -> None:
     text = await run(platform, names=("latency", "instant"), sizes=TINY, setup=Setup(), whom=("bot", "reference"))

@@ -26,6 +26,7 @@ async def fake() -> AsyncGenerator[FakeDiscord]:
         yield running
 
 
+@pytest.mark.load
 async def test_a_crowd_gets_whole_answers_without_one_invalid_request(valkey_url: str, redis: Redis) -> None:
     words = tuple(f"word{number} " for number in range(100))
     async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"]) as bot:

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from tests.chaos.rolling import Plan, roll
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.load]
 
 
 async def test_killing_every_process_loses_nothing_and_begins_no_session(

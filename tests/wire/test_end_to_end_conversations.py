@@ -158,6 +158,7 @@ async def test_a_slack_message_that_turns_to_another_person_makes_two_of_them(va
         assert bot.accepted == 2
 
 
+@pytest.mark.load
 async def test_many_slack_answers_at_once_each_stand_soon_after_their_last_token(valkey_url: str, redis: Redis) -> None:
     async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
         # With an edit every 3 s these would be 80 updates, and Slack takes 50 a minute.

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import sys
-from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +16,7 @@ from bot.sealing import Seal
 from bot.settings import Settings, load
 from bot.shared import RedisShared
 from tests.fakes.completions import Text, status
+from tests.forked import forked
 from tests.mentions import mention
 from tests.running import always, at_once, running, services
 from tests.subprocesses import environment, started
@@ -29,12 +28,9 @@ ROOT = Path(__file__).parents[2]
 
 async def shell(*words: str, env: dict[str, str], folder: Path) -> tuple[int, str]:
     """`routernesia-bot` with these words: its exit code and what it prints."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", *words, env=env, cwd=folder, stdout=PIPE, stderr=PIPE
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, (out + err).decode()
+    process = await forked(*words, env=env, folder=folder)
+    out, err = await asyncio.gather(process.stdout.read(), process.stderr.read())
+    return await process.wait(), (out + err).decode()
 
 
 def of(url: str) -> Settings:

@@ -443,6 +443,7 @@ async def test_a_rate_limit_is_obeyed(slack: FakeSlack) -> None:
         assert await asked() is None
 
 
+@pytest.mark.load
 async def test_sixty_channels_and_two_hundred_people_in_a_minute_are_all_let_in_at_once() -> None:
     now = 0.0
     people = [f"U{number}" for number in range(200)]

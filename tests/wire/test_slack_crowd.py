@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
+import pytest
 from redis.asyncio import Redis
 
 from tests.fakes.completions import Text
@@ -19,6 +20,7 @@ CHANNELS = 30
 """Slack takes about one post a second in each."""
 
 
+@pytest.mark.load
 async def test_a_crowd_gets_every_answer_whole_and_at_once_and_slack_never_refuses(
     valkey_url: str, redis: Redis
 ) -> None:

@@ -38,18 +38,21 @@ async def server(tmp_path: Path) -> AsyncGenerator[Valkey]:
         yield one
 
 
+@pytest.mark.load
 async def test_upgrading_gateways_and_workers_under_load_loses_nothing(server: Valkey, tmp_path: Path) -> None:
     outcome = await upgrade(Plan(**SMALL), server=server, folder=tmp_path)
     assert (outcome.lost, outcome.doubled, outcome.unaccounted) == (0, 0, 0)
     assert set(outcome.replaced) == {"slack", "discord", "worker"}
 
 
+@pytest.mark.load
 async def test_upgrading_a_pod_with_its_store_under_load_loses_nothing(server: Valkey, tmp_path: Path) -> None:
     outcome = await upgrade(Plan("embedded", **SMALL), server=server, folder=tmp_path)
     assert (outcome.lost, outcome.doubled, outcome.unaccounted) == (0, 0, 0)
     assert set(outcome.replaced) == {"bot"}
 
 
+@pytest.mark.load
 async def test_pods_that_do_everything_overlap_under_load_and_lose_nothing(valkey_url: str, redis: Redis) -> None:
     async with services(slack=FakeSlack(echoes=False)) as outside, AsyncExitStack() as new:
         async with AsyncExitStack() as old:
@@ -64,6 +67,7 @@ async def test_pods_that_do_everything_overlap_under_load_and_lose_nothing(valke
         assert asking.doubled == 0
 
 
+@pytest.mark.load
 async def test_upgrading_the_store_under_load_loses_nothing_and_leaves_no_half_answer_standing(server: Valkey) -> None:
     async with (
         services(slack=FakeSlack(echoes=False)) as outside,
