@@ -98,12 +98,12 @@ class Listening:
             self.refused[platform.name] = error
             log.error("platform_refused", extra={"platform": platform.name, "error": error})
             self._tell()
-        while self._renewals[platform.name] == since:
-            if self.all_refused:
-                return False
+        while not self.all_refused:  # looked at first: all end together, or those that have ended would stay away
+            if self._renewals[platform.name] != since:
+                self.refused.pop(platform.name, None)
+                return True
             await self._news.wait()
-        self.refused.pop(platform.name, None)
-        return True
+        return False
 
     def _tell(self) -> None:
         """Wake those that wait for what others do."""

@@ -39,7 +39,7 @@ _PATTERNS = (
     (re.compile(r"\bxapp-[\w-]+"), HIDDEN),
     (re.compile(r"\b(Bearer|Bot)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
     (re.compile(r"\b[MNO][\w-]{22,28}\.[\w-]{5,7}\.[\w-]{25,}"), HIDDEN),  # Discord: id, time, signature
-    (re.compile(r"(\b(?:rediss?|unix|valkeys?)://[^\s:/@]*):[^\s@]+@", re.IGNORECASE), rf"\1:{HIDDEN}@"),
+    (re.compile(r"(\b(?:rediss?(?:\+sentinel)?|unix|valkeys?)://[^\s:/@]*):[^\s@]+@", re.IGNORECASE), rf"\1:{HIDDEN}@"),
     (re.compile(r"(wss?://[^\s?]*)\?[^\s\"']+", re.IGNORECASE), rf"\1?{HIDDEN}"),  # Socket Mode's ticket
 )
 _context: Callable[[], Mapping[str, str]] = dict

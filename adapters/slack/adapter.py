@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import aiohttp
@@ -81,8 +81,7 @@ class SlackPlatform:
         self._opened: _Opened | None = None
         self._sockets: Sockets | None = None
         self._services: Services | None = None
-        self._installing: Installing | None = None
-        self._app: AsyncWebClient | None = None
+        self._oauth: _OAuth | None = None
         self._limited_calls = 0
 
     def use(self, services: Services) -> None:
@@ -207,12 +206,12 @@ class SlackPlatform:
             return frozenset()
         # What was not set before, or is not any more, would change how the bot lives there.
         names = {name for name in _RENEWABLE if getattr(self._settings, name) and getattr(settings, name)}
+        secret = self._settings.slack_client_secret
         self._settings = self._settings.model_copy(update={name: getattr(settings, name) for name in names})
         if self._opened and isinstance(self._opened.workspaces, OneWorkspace):
             self._opened.workspaces.use(_bot_token(self._settings))
-        if self._app and self._installing:
-            say_app(self._app, self._settings)
-            self._installing.use_secret(self._settings)
+        if self._oauth and self._settings.slack_client_secret != secret:
+            self._oauth.use_secret(self._settings)
         return frozenset(names)
 
     def _one(self) -> Workspaces:
@@ -223,12 +222,14 @@ class SlackPlatform:
             raise RuntimeError("use() comes first where workspaces install the app by OAuth")
         shared, clients = self._services.shared, self._clients
         store = Installations(shared)
-        self._app = clients.app()
-        self._installing = Installing(self._settings, shared, store=store, client=clients.installing())
+        app = clients.app()
+        installing = Installing(self._settings, shared, store=store, client=clients.installing())
+        rotation = Rotation(store, Api(app), pause=self._pause)
+        self._oauth = _OAuth(app, installing, rotation)
         return InstalledWorkspaces(
             self._services,
             store,
-            rotation=Rotation(store, Api(self._app), pause=self._pause),
+            rotation=rotation,
             client_of=clients.of,
             client_for=clients.renewing,
             pause=self._pause,
@@ -291,10 +292,10 @@ class SlackPlatform:
             ) from error
 
     async def _install(self, request: web.Request) -> web.StreamResponse:
-        return await self._installing.install(request) if self._installing else web.Response(status=503)
+        return await self._oauth.installing.install(request) if self._oauth else web.Response(status=503)
 
     async def _redirected(self, request: web.Request) -> web.StreamResponse:
-        return await self._installing.redirected(request) if self._installing else web.Response(status=503)
+        return await self._oauth.installing.redirected(request) if self._oauth else web.Response(status=503)
 
     async def _deliver(self, request: web.Request) -> web.Response:
         secret = self._settings.slack_signing_secret
@@ -316,3 +317,18 @@ class _Opened:
     def __init__(self, workspaces: Workspaces, intake: Intake) -> None:
         self.workspaces = workspaces
         self.intake = intake
+
+
+@dataclass(frozen=True, slots=True)
+class _OAuth:
+    """What holds the client secret where workspaces install the app."""
+
+    app: AsyncWebClient
+    installing: Installing
+    rotation: Rotation
+
+    def use_secret(self, settings: SlackSettings) -> None:
+        """Say with another secret which app this is; what was refused to the old one is tried again."""
+        say_app(self.app, settings)
+        self.installing.use_secret(settings)
+        self.rotation.secret_renewed()

@@ -92,6 +92,7 @@ class Completions:
             raise Unauthorized("the key was refused less than a minute ago; check COMPLETIONS_API_KEY")
         attempt, begun = 1, False
         while True:
+            key = self._key
             try:
                 answer = self._endpoint.answer(messages, deadline=deadline, patiently=attempt > 1)
                 async with aclosing(answer) as deltas:
@@ -102,7 +103,8 @@ class Completions:
             except CompletionError as error:
                 if begun:
                     raise Broken(f"after the first text: {error}") from error
-                pause_s = self._pause_s(error, attempt=attempt, attempts=attempts, deadline=deadline)
+                outdated = isinstance(error, Unauthorized) and key != self._key
+                pause_s = self._pause_s(error, outdated=outdated, attempt=attempt, attempts=attempts, deadline=deadline)
             await self._sleep(pause_s)
             attempt += 1
 
@@ -137,15 +139,24 @@ class Completions:
         """Close all connections."""
         await self._http.aclose()
 
-    def _pause_s(self, error: CompletionError, *, attempt: int, attempts: int, deadline: float) -> float:
-        """How long to wait before the next attempt; raises the error where there is to be none."""
-        if isinstance(error, Unauthorized):
+    @property
+    def _key(self) -> str | None:
+        return self._http.headers.get("Authorization")
+
+    def _pause_s(
+        self, error: CompletionError, *, outdated: bool, attempt: int, attempts: int, deadline: float
+    ) -> float:
+        """How long to wait before the next attempt; raises the error where there is to be none.
+
+        An `outdated` refusal is that of a key which was renewed meanwhile: it says nothing about the one of now.
+        """
+        if isinstance(error, Unauthorized) and not outdated:
             self._open_circuit(error)
         asked_s = (error.retry_after_s or 0.0) if isinstance(error, Throttled) else 0.0
         # Half of it jittered: many answers that failed together do not come back together.
         backoff_s = min(BACKOFF_MAX_S, 0.5 * 2 ** (attempt - 1)) * (0.5 + self._jitter() / 2)
         pause_s = max(backoff_s, asked_s)
-        if attempt >= attempts or not _may_pass(error) or asked_s > RETRY_AFTER_MAX_S:
+        if attempt >= attempts or not (_may_pass(error) or outdated) or asked_s > RETRY_AFTER_MAX_S:
             raise error
         if self._clock() + pause_s >= deadline:
             raise error

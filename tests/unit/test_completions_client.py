@@ -106,6 +106,22 @@ async def test_a_request_that_failed_is_repeated_only_as_often_as_its_caller_wan
     assert len(sent) == attempts
 
 
+async def test_the_refusal_of_a_key_that_was_renewed_meanwhile_says_nothing_about_the_new_one() -> None:
+    keys: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        keys.append(request.headers["Authorization"])
+        completions.use_key("new")
+        if keys[-1] != "Bearer new":
+            return httpx.Response(401)
+        return httpx.Response(200, json={"choices": [{"message": {"content": "hi"}}]})
+
+    completions = client(httpx.MockTransport(answer))
+    completions.use_key("old")
+    assert await ask(completions, {"role": "user", "content": "a"}) == "hi"
+    assert keys == ["Bearer old", "Bearer new"]
+
+
 async def test_a_server_that_cannot_be_reached_is_named_without_its_path_and_login() -> None:
     def refused(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("canary", request=request)

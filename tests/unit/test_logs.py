@@ -113,11 +113,12 @@ def test_a_secret_shows_nowhere_in_a_line(fmt: str, secret: str):
     assert out.getvalue().count("[hidden]") >= 5
 
 
-def test_passwords_in_urls_and_tickets_of_sockets_are_hidden():
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "valkey", "unix", "redis+sentinel", "rediss+sentinel"])
+def test_passwords_in_urls_and_tickets_of_sockets_are_hidden(scheme: str):
     out = logged("json")
-    log.info("x", extra={"url": "redis://u:hush@h:1/0", "ws": "wss://wss.slack.com/link/?ticket=abc&x=1 y"})
+    log.info("x", extra={"url": f"{scheme}://u:hush@h:1/0", "ws": "wss://wss.slack.com/link/?ticket=abc&x=1 y"})
     line = json.loads(out.getvalue())
-    assert line["url"] == "redis://u:[hidden]@h:1/0"
+    assert line["url"] == f"{scheme}://u:[hidden]@h:1/0"
     assert line["ws"] == "wss://wss.slack.com/link/?[hidden] y"
 
 

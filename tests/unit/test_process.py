@@ -120,6 +120,28 @@ async def test_a_refusal_of_what_was_renewed_meanwhile_is_not_final(
         assert await bot.standing.obstacles() == []
 
 
+async def test_a_renewal_as_the_last_platform_is_refused_leaves_none_behind(valkey_url: str, redis: Redis) -> None:
+    class Renewed(Listening):
+        def renew(self, settings: object) -> frozenset[str]:
+            return frozenset()
+
+    class Last(Renewed):
+        async def open(self) -> None:
+            await until(lambda: bots[0]._listening.refused)  # pyright: ignore[reportPrivateUsage]
+            asyncio.get_running_loop().call_soon(bots[0]._listening.renew, None)  # pyright: ignore[reportPrivateUsage]
+            raise ConfigError("LAST_TOKEN is wrong")
+
+    bots: list[Bot] = []
+
+    async def served() -> None:
+        async with serving(valkey_url, Renewed("first", ConfigError("FIRST_TOKEN is wrong")), Last("last")) as (bot, _):
+            bots.append(bot)
+            await until(lambda: len(bot._listening.refused) == 2)  # pyright: ignore[reportPrivateUsage]
+
+    with pytest.raises(ConfigError, match="LAST_TOKEN"):
+        await served()
+
+
 async def test_a_platform_that_refuses_is_an_obstacle_and_the_other_goes_on(valkey_url: str, redis: Redis) -> None:
     good, bad = Listening("good"), Listening("bad", ConfigError("BAD_TOKEN is wrong"))
     async with serving(valkey_url, good, bad) as (bot, stop):

@@ -4,8 +4,7 @@ import io
 import json
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import cast
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
 import pytest
@@ -16,6 +15,7 @@ from adapters.discord.incoming.entrance import FAILED
 from bot.errors import StoreError
 from tests.discord_interacting import Joined, joined
 from tests.fakes.discord import FakeDiscord
+from tests.ports import serve
 
 PING = b'{"type": 1}'
 
@@ -27,16 +27,20 @@ async def reached(
     """An adapter that listens, and the address at which Discord reaches it; `more` are settings."""
     discord.by_http = True
     settings = {"discord_public_key": discord.public_key, **more}
-    async with joined(discord, redis, settings=settings, step_s=step_s) as bot:
-        app = web.Application()
-        app.add_routes(bot.platform.routes())
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            yield bot, f"http://127.0.0.1:{cast(int, runner.addresses[0][1])}/discord/interactions"
-        finally:
-            await runner.cleanup()
+    async with joined(discord, redis, settings=settings, step_s=step_s) as bot, served(bot) as url:
+        yield bot, url
+
+
+@asynccontextmanager
+async def served(bot: Joined) -> AsyncGenerator[str]:
+    app = web.Application()
+    app.add_routes(bot.platform.routes())
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        yield f"http://127.0.0.1:{await serve(runner)}/discord/interactions"
+    finally:
+        await runner.cleanup()
 
 
 async def sent(url: str, body: bytes, headers: list[tuple[str, str]]) -> tuple[int, str]:
@@ -125,6 +129,26 @@ async def test_an_interaction_that_cannot_be_read_is_not_taken(redis: Redis) -> 
     async with FakeDiscord() as discord, reached(discord, redis) as (_, url):
         for body in (b'{"type": 2}', b'{"type": 99, "id": "1"}', b"{}"):
             assert (await sent(url, body, signed(discord, body)))[0] == 503
+
+
+async def test_a_process_that_listens_no_more_ends_the_connections_that_bring_interactions(redis: Redis) -> None:
+    async with AsyncExitStack() as stack:
+        discord = await stack.enter_async_context(FakeDiscord())
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        settings = {"discord_public_key": discord.public_key}
+        async with joined(discord, redis, settings=settings) as bot:
+            url = await stack.enter_async_context(served(bot))
+            discord.by_http = True
+            asked = discord.command(discord.ann, "help", discord.channel)
+            helped = json.dumps(discord.asked[asked].payload).encode()
+
+            async def posted(body: bytes) -> tuple[int, str | None]:
+                async with session.post(url, data=body, headers=discord.signed(body)) as response:
+                    return response.status, response.headers.get("Connection")
+
+            assert await posted(PING) == (200, None)
+        assert await posted(helped) == (503, "close")
+        assert await posted(PING) == (200, "close")
 
 
 @pytest.mark.parametrize("key", ["", "  "])

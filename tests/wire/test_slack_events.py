@@ -427,8 +427,8 @@ async def test_a_listener_that_stops_takes_what_kept_connections_bring_and_ends_
         task = asyncio.create_task(platform.listen(inbox))
         await until(lambda: platform.connected)
 
-        async def posted() -> tuple[int, str | None]:
-            async with session.post(url, data=b"{}", headers=slack.sign(b"{}")) as response:
+        async def posted(body: bytes = b"{}", *, signed: bool = True) -> tuple[int, str | None]:
+            async with session.post(url, data=body, headers=slack.sign(body) if signed else {}) as response:
                 return response.status, response.headers.get("Connection")
 
         assert await posted() == (200, None)
@@ -437,9 +437,11 @@ async def test_a_listener_that_stops_takes_what_kept_connections_bring_and_ends_
         await slack.mention("C1", "U1", "hello", order=("app_mention",))
         assert len(inbox.taken) == 1
         assert await posted() == (200, "close")
+        assert await posted(b"no object") == (400, "close")
+        assert await posted(signed=False) == (401, "close")
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        assert (await posted())[0] == 503
+        assert await posted() == (503, "close")
     await platform.aclose()
 
 

@@ -247,6 +247,19 @@ async def test_a_renewed_client_secret_confirms_installations_and_renews_tokens(
     assert [call for call in slack.entries("call", "chat.postMessage") if not call.fields["ok"]] == []
 
 
+async def test_a_renewed_client_secret_renews_a_token_at_once_that_could_not_be_before(
+    slack: FakeSlack, core: Core, one: Distributed
+) -> None:
+    await slack.install(one.url, team="T2")
+    await expired(slack, core, "T2")
+    slack.client_secret = "the-secret-of-now"
+    with pytest.raises(Unreachable):
+        await answered(one, [question(slack, "T2")])
+    assert "slack_client_secret" in one.platform.renew(settings(slack))
+    await answered(one, [question(slack, "T2")])
+    assert exchanges(slack) == 2
+
+
 async def test_a_replica_with_an_old_token_reads_the_new_one_and_renews_nothing(
     slack: FakeSlack, core: Core, one: Distributed, other: Distributed
 ) -> None:

@@ -34,6 +34,12 @@ class Endpoint:
         200 with the response, 400 not readable, 401 not signed by Discord, 413 too long, 503 not taken: Discord tells
         the person that the bot did not respond.
         """
+        response = await self._answered(request)
+        if self._interactions.submit is None:  # the next one on this connection would meet the same
+            response.force_close()
+        return response
+
+    async def _answered(self, request: web.Request) -> web.Response:
         body = await request.clone(client_max_size=BODY_MAX_BYTES).read()
         if not self._signed(request, body):
             return web.Response(status=401)
@@ -43,9 +49,9 @@ class Endpoint:
             return web.Response(status=400)
         if not isinstance(payload, dict):
             return web.Response(status=400)
-        return await self._answer(cast(Payload, payload))
+        return await self._taken(cast(Payload, payload))
 
-    async def _answer(self, payload: Payload) -> web.Response:
+    async def _taken(self, payload: Payload) -> web.Response:
         if payload.get("type") == PING:
             return web.json_response(responses.PONG)
         response = await self._interactions.over_http(payload)

@@ -47,7 +47,7 @@ _NO_RETRY: Final = {"X-Slack-No-Retry": "1"}  # what cannot be read now cannot b
 class Intake(AsyncMiddleware):
     """Takes deliveries while `submit` is set. Without `services` there are no commands and no opinions of answers.
 
-    `leaving` says that it soon will not be: then each answer over HTTP ends its connection.
+    `leaving` says that it soon will not be, or is not any more: then each answer over HTTP ends its connection.
     """
 
     def __init__(
@@ -145,6 +145,12 @@ class Webhook:
 
         200 taken, 400 not readable, 401 not signed by Slack, 413 too long, 500 and 503 not taken: Slack sends it again.
         """
+        response = await self._answer(request)
+        if self._intake.leaving:
+            response.force_close()
+        return response
+
+    async def _answer(self, request: web.Request) -> web.Response:
         if self._intake.submit is None:
             return web.Response(status=503)
         bounded = request.clone(client_max_size=BODY_MAX_BYTES)
@@ -154,10 +160,7 @@ class Webhook:
             payload = _payload(await bounded.text(), request.content_type)
         except (ValueError, LookupError, TypeError, RecursionError):  # signed, but no object in a known charset
             return web.Response(status=400, headers=_NO_RETRY)
-        response = await to_aiohttp_response(await self._intake.dispatch(payload, request.headers))
-        if self._intake.leaving:
-            response.force_close()
-        return response
+        return await to_aiohttp_response(await self._intake.dispatch(payload, request.headers))
 
     def _signed(self, request: web.Request, body: bytes) -> bool:
         """Whether Slack signed these bytes in the last five minutes.

@@ -95,6 +95,10 @@ class Rotation:
         """
         return await asyncio.shield(self._begin(of(installation), refused))
 
+    def secret_renewed(self) -> None:
+        """There is another client secret: what was put off may be tried at once."""
+        self._trouble.clear()
+
     async def aclose(self) -> None:
         """Let renewals end, which must not be cut: their refresh token may be used up already."""
         await end(self._running.values(), within_s=_END_WITHIN_S)
