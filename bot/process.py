@@ -17,6 +17,7 @@ from bot.answer.means import Means, ModelState, Persona
 from bot.answer.titles import Titles
 from bot.commands import About, Commands
 from bot.completions import Completions
+from bot.completions.explained import ExplainingCompletions
 from bot.counted import counted
 from bot.desk import Desk
 from bot.disk import Disk
@@ -228,14 +229,18 @@ async def ended(*tasks: asyncio.Task[None]) -> None:
         log.error("tasks_stuck", extra={"names": sorted(task.get_name() for task in pending)})
 
 
-def completions_of(settings: Settings, *, offline: bool = False) -> Completions:
-    """The client of the configured completions API, or of the built-in echo. Raises ConfigError for its settings."""
+def completions_of(settings: Settings, *, offline: bool = False, explaining: bool = False) -> Completions:
+    """The client of the configured completions API, or of the built-in echo. Raises ConfigError for its settings.
+
+    `explaining`: for a person who can mend what fails.
+    """
     transport = None
     if offline:
         from bot.completions.echo import EchoTransport
 
         transport = EchoTransport()
-    return Completions(
+    kind = ExplainingCompletions if explaining else Completions
+    return kind(
         base_url=settings.completions_base_url,
         api_key=plain(settings.completions_api_key) or None,
         model=settings.completions_model,
