@@ -137,6 +137,19 @@ async def test_what_is_remembered_is_deleted(valkey_url: str, redis: Redis) -> N
         assert [key for key in cast("list[str]", await redis.keys()) if f"slack:{team}" in key] == []
 
 
+async def test_a_persons_direct_messages_are_deleted_where_they_belong_to_no_server(
+    valkey_url: str, redis: Redis
+) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"]) as bot:
+        outside.discord.dm(outside.discord.ann, "privately")
+        await until(lambda: bot.answered == 1)
+        whom = Memory("discord", str(outside.discord.guild), user=outside.discord.ann["id"])
+        assert await operating.forget(of(valkey_url), whom) == [
+            "Forgotten: 1 direct conversations, the count of what was used, feedback."
+        ]
+        assert cast("list[str]", await redis.keys("*:history:*")) == []
+
+
 async def test_a_count_that_was_understood_begins_anew_with_what_waits(valkey_url: str, redis: Redis) -> None:
     inbox = Inbox(redis, history_ttl_s=60)
     await inbox.submit(mention(1))
