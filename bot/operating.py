@@ -158,8 +158,10 @@ async def forget(settings: Settings, what: Memory) -> list[str]:
             whom = (what.platform, what.workspace, what.user)
             talks = await forget_person(at.forgetting, at.shared, *whom, now=time.time())
             return [f"Forgotten: {talks} direct conversations, the count of what was used, feedback."]
-        await at.forgetting.workspace(what.platform, what.workspace)
-        return [f"Forgotten: everything of {what.platform} {what.workspace}."]
+        there_was = await at.forgetting.workspace(what.platform, what.workspace)
+        name = f"{what.platform} {what.workspace}"
+        gone, none = f"Forgotten: everything of {name}.", f"Nothing is remembered of {name}; is that its id?"
+        return [gone if there_was else none]
 
 
 def _span(seconds: float) -> str:

@@ -197,6 +197,11 @@ class TestForgettingAWorkspace:
         assert (code, said) == (0, "Forgotten: everything of slack T1.\n")
         assert await redis.exists(store.shared_key("names:slack:T1:U1")) == 0
 
+    async def test_an_id_of_which_nothing_is_kept_is_told_apart(self, valkey_url: str, redis: Redis) -> None:
+        assert await operating.forget(of(valkey_url), Memory("slack", "T1")) == [
+            "Nothing is remembered of slack T1; is that its id?"
+        ]
+
     async def test_a_person_and_a_conversation_are_forgotten_at_once(
         self, valkey_url: str, redis: Redis, tmp_path: Path
     ) -> None:
