@@ -238,6 +238,16 @@ class TestChat:
             await screen.until(r"No answer from the model service.*check\s+COMPLETIONS_BASE_URL.* >")
         assert "completions_retry" not in screen.all
 
+    @pytest.mark.parametrize("file", ["/nowhere/ca.pem", os.devnull])
+    async def test_certificates_that_cannot_be_read_are_said_without_a_traceback(
+        self, tmp_path: Path, file: str
+    ) -> None:
+        environ = {"COMPLETIONS_BASE_URL": "https://127.0.0.1:1/v1", "DATA_DIR": str(tmp_path), "SSL_CERT_FILE": file}
+        code, _, err = await said(environ, "hello\n")
+        assert code == 2
+        assert "SSL_CERT_FILE" in err
+        assert "Traceback" not in err
+
     async def test_log_lines_that_are_asked_for_stand_above_the_prompt_without_colours(self, tmp_path: Path) -> None:
         environ = {"COMPLETIONS_API_KEY": KEY, "DATA_DIR": str(tmp_path), "LOG_LEVEL": "info"}
         async with (
