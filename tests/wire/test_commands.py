@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from bot import app, embedded, settings, store
 from bot.errors import ConfigError, Unreachable
-from tests.fakes.completions import FakeCompletions, Text, status
+from tests.fakes.completions import FakeCompletions, Text, cut_after, status
 from tests.running import KEY, Services, services
 from tests.subprocesses import environment, lean, started
 from tests.terminal import at_terminal
@@ -237,6 +237,15 @@ class TestChat:
             screen.type("hello\r")
             await screen.until(r"No answer from the model service.*check\s+COMPLETIONS_BASE_URL.* >")
         assert "completions_retry" not in screen.all
+
+    async def test_the_reason_of_an_answer_that_broke_off_is_said_beside_it(self, tmp_path: Path) -> None:
+        async with FakeCompletions(key=KEY) as server:
+            server.answers = [cut_after("Half an answer. ")]
+            environ = {"COMPLETIONS_BASE_URL": server.base_url, "COMPLETIONS_API_KEY": KEY, "DATA_DIR": str(tmp_path)}
+            _, out, err = await said(environ, "hello\n")
+        assert "Half an answer." in out
+        assert "(Interrupted:" in out
+        assert "the answer was cut" in err
 
     @pytest.mark.parametrize("file", ["/nowhere/ca.pem", os.devnull])
     async def test_certificates_that_cannot_be_read_are_said_without_a_traceback(
