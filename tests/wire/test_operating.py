@@ -132,7 +132,7 @@ async def test_what_is_remembered_is_deleted(valkey_url: str, redis: Redis) -> N
         assert await operating.forget(of(valkey_url), named) == ["Forgotten."]
         assert await operating.forget(of(valkey_url), named) == ["Nothing is remembered of it."]
         person = await operating.forget(of(valkey_url), Memory("slack", team, user="U1"))
-        assert person == ["Forgotten: 1 direct conversations, the count of what was used, feedback."]
+        assert person == ["Forgotten: 1 direct conversation, the count of what was used, feedback."]
         await operating.forget(of(valkey_url), Memory("slack", team))
         assert [key for key in cast("list[str]", await redis.keys()) if f"slack:{team}" in key] == []
 
@@ -145,7 +145,7 @@ async def test_a_persons_direct_messages_are_deleted_where_they_belong_to_no_ser
         await until(lambda: bot.answered == 1)
         whom = Memory("discord", str(outside.discord.guild), user=outside.discord.ann["id"])
         assert await operating.forget(of(valkey_url), whom) == [
-            "Forgotten: 1 direct conversations, the count of what was used, feedback."
+            "Forgotten: 1 direct conversation, the count of what was used, feedback."
         ]
         assert cast("list[str]", await redis.keys("*:history:*")) == []
 
@@ -155,7 +155,9 @@ async def test_a_count_that_was_understood_begins_anew_with_what_waits(valkey_ur
     await inbox.submit(mention(1))
     await inbox.submit(mention(2, thread="t2"))
     await redis.delete(store.key("lane", "fake:W:C:t1"))
-    assert any(line.startswith("UNACCOUNTED: 1;") for line in await operating.status(of(valkey_url)))
+    told = await operating.status(of(valkey_url))
+    assert any(line.startswith("UNACCOUNTED: 1;") for line in told)
+    assert any(line.startswith("Queue: 2 conversations waiting") for line in told)
     assert await operating.recount(of(valkey_url)) == [
         "Mentions: 1 taken; 0 answered, 0 failed, 0 withdrawn, 1 waiting or in work"
     ]
