@@ -9,6 +9,7 @@ import gc
 import signal
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -93,6 +94,7 @@ async def chat(config: Config, *, offline: bool) -> int:
     Raises ConfigError when the store cannot be used.
     """
     from adapters.console.adapter import at_terminal
+    from bot import logs
     from bot.process import Bot, completions_of
 
     # A store of its own, also where REDIS_URL is set: this process must not claim what waits there for Slack. And who
@@ -100,10 +102,15 @@ async def chat(config: Config, *, offline: bool) -> int:
     private = {"redis_url": SecretStr(""), "data_dir": config.core.data_dir / "chat", "drain_seconds": 0}
     settings = config.core.model_copy(update=private)
     console = at_terminal(config.core.data_dir, answer_within_s=settings.mention_deadline_seconds + 60)
-    async with Bot(settings, [console], completions=completions_of(settings, offline=offline)) as bot:
+    completions = completions_of(settings, offline=offline, explaining=True)
+    loop = asyncio.get_running_loop()
+    # What the model service refuses is said in the answer's place; a warning would only say it again.
+    least = None if "log_level" in config.core.model_fields_set else "error"
+    async with Bot(settings, [console], completions=completions) as bot:
         _started()
         await bot.inbox.drop()  # asked in a session that broke off; nobody would see the answers
-        await bot.work(until=stopped_by(signal.SIGTERM))
+        with logs.through(partial(loop.call_soon_threadsafe, console.remark), least=least):
+            await bot.work(until=stopped_by(signal.SIGTERM))
     return 1 if console.failed else 0
 
 

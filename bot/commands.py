@@ -192,10 +192,15 @@ def _span(hours: float) -> str:
 async def forget_person(
     forgetting: Forgetting, shared: Shared, platform: str, workspace: str, author: str, *, now: float
 ) -> int:
-    """Delete what is kept of a person alone; how many direct conversations that were. Raises StoreError."""
-    talks = await forgetting.person(platform, workspace, author)
-    opinions = opinions_name(platform, workspace, author)
-    await shared.drop(*await shared.counts(opinions), opinions, *usage.kept(platform, workspace, author, now))
+    """Delete what is kept of a person alone; how many direct conversations that were. Raises StoreError.
+
+    That of the workspace, and of none: direct messages may belong to no workspace, as Discord's do.
+    """
+    talks = 0
+    for one in dict.fromkeys((workspace, "")):
+        talks += await forgetting.person(platform, one, author)
+        opinions = opinions_name(platform, one, author)
+        await shared.drop(*await shared.counts(opinions), opinions, *usage.kept(platform, one, author, now))
     return talks
 
 

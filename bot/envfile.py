@@ -110,7 +110,7 @@ def unknown_in_file(given: Mapping[str, Given], known: Collection[str]) -> list[
     strange = [
         name
         for name in given
-        if name not in known and "_" in name and (name.split("_")[0] in first_words or _nearly(name, known))
+        if name not in known and (("_" in name and name.split("_")[0] in first_words) or _nearly(name, known))
     ]
     return [
         f"{given[name].where}: there is no setting {name}."
@@ -135,7 +135,7 @@ def _first_words(names: Iterable[str]) -> frozenset[str]:
 
 
 def _nearly(name: str, known: Collection[str]) -> bool:
-    """Nine letters of ten: COMPLETION_MODEL is meant for us, HTTPS_PROXY is not."""
+    """Nine letters of ten: COMPLETION_MODEL and LOGLEVEL are meant for us, HTTPS_PROXY is not."""
     return bool(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.9))
 
 

@@ -19,7 +19,8 @@
         ├── TooLong             the prompt does not fit; shorten it once
         ├── Unauthorized        401 or 403; the operator must mend the key; do not hammer
         ├── Invalid             400, 404, 422; the same request will fail again
-        └── Broken              the answer was cut, empty or not understood
+        ├── Broken              the answer was cut, empty or not understood
+        └── Explained           any of these, told to the operator himself in `routernesia-bot chat`
 
 `retryable` says whether the same mention may succeed later; `notice` is the sentence that people read.
 """
@@ -31,7 +32,7 @@ class BotError(Exception):
     """The root. Its text is for operators and logs, never for people in a chat, and holds no message text."""
 
     retryable: ClassVar[bool] = False
-    notice: ClassVar[str] = "Sorry, something went wrong on my side and I could not answer this."
+    notice: str = "Sorry, something went wrong on my side and I could not answer this."
 
 
 class ConfigError(BotError):
@@ -145,3 +146,11 @@ class Invalid(CompletionError):
 
 class Broken(CompletionError):
     """The answer was cut, empty or not understood."""
+
+
+class Explained(CompletionError):
+    """Any failure of the completions API, where the one who asked can mend it: its text is for him to read."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.notice = text

@@ -12,7 +12,8 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal, TextIO, cast
 from urllib.parse import quote
@@ -93,6 +94,27 @@ def configure(
         logging.getLogger(name).setLevel(max(cap, root.level))
 
 
+@contextmanager
+def through(say: Callable[[str], object], *, least: str | None = None) -> Generator[None]:
+    """Hand every line to `say` meanwhile, a text line without colours: who draws there knows where it may stand.
+
+    `least` is the level, like `error`, that a line must have; None leaves it as it was configured.
+    """
+    root = logging.getLogger()
+    written = [one for one in root.handlers if isinstance(one, _Handler)]
+    said = _Said(say)
+    redact = redaction(_hidden_so_far)
+    as_json = any(isinstance(one.formatter, Json) for one in written)
+    said.setFormatter(Json(redact) if as_json else Text(redact, colour=False))
+    said.addFilter(_let_through)
+    said.setLevel(least.upper() if least else logging.NOTSET)
+    root.handlers = [said, *(one for one in root.handlers if one not in written)]
+    try:
+        yield
+    finally:
+        root.handlers = [*written, *(one for one in root.handlers if one is not said)]
+
+
 def with_context(give: Callable[[], Mapping[str, str]]) -> None:
     """Add what `give` says to every line from now on, like the trace that it belongs to."""
     global _context
@@ -118,6 +140,18 @@ class _Handler(logging.StreamHandler[TextIO]):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Drop the line; there is no better place to report it."""
+
+
+class _Said(logging.Handler):
+    """Gives each line to a function."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        super().__init__()
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say the line."""
+        self._say(self.format(record))
 
 
 class Json(logging.Formatter):

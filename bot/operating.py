@@ -77,7 +77,7 @@ async def status(settings: Settings, *, now: Callable[[], float] = time.time) ->
         balance, dead = await at.tally(), await at.inbox.dead_letters()
         return [
             *at.findings,
-            f"Queue: {depth} conversations waiting or in work, the oldest due for {oldest_s:.0f} s",
+            f"Queue: {_counted(depth, 'conversation')} waiting or in work, the oldest due for {oldest_s:.0f} s",
             *_balance(balance),
             f"Given up: {dead}{'; routernesia-bot dead list' if dead else ''}",
             *(_process(one, now()) for one in processes),
@@ -157,12 +157,18 @@ async def forget(settings: Settings, what: Memory) -> list[str]:
         if what.user:
             whom = (what.platform, what.workspace, what.user)
             talks = await forget_person(at.forgetting, at.shared, *whom, now=time.time())
-            return [f"Forgotten: {talks} direct conversations, the count of what was used, feedback."]
-        await at.forgetting.workspace(what.platform, what.workspace)
-        return [f"Forgotten: everything of {what.platform} {what.workspace}."]
+            return [f"Forgotten: {_counted(talks, 'direct conversation')}, the count of what was used, feedback."]
+        there_was = await at.forgetting.workspace(what.platform, what.workspace)
+        name = f"{what.platform} {what.workspace}"
+        gone, none = f"Forgotten: everything of {name}.", f"Nothing is remembered of {name}; is that its id?"
+        return [gone if there_was else none]
 
 
 def _span(seconds: float) -> str:
     minutes = max(0, int(seconds)) // 60
     hours, days = minutes // 60, minutes // 1440
-    return f"{days} days" if days > 1 else f"{hours} hours" if hours > 1 else f"{minutes} minutes"
+    return f"{days} days" if days > 1 else f"{hours} hours" if hours > 1 else _counted(minutes, "minute")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
-from bot import http, store
+from bot import http, outage, store
 from bot.answer.asking import Asking
 from bot.answer.means import Means, ModelState, Persona
 from bot.answer.titles import Titles
 from bot.commands import About, Commands
 from bot.completions import Completions
+from bot.completions.explained import ExplainingCompletions
 from bot.counted import counted
 from bot.desk import Desk
 from bot.disk import Disk
@@ -125,13 +126,18 @@ class Bot:
             Limited(self._listening, self._completions),
             role=self._role,
             metrics=self.metrics,
-            shortcomings=lambda: store.shortcomings(self._redis, replicas=settings.redis_replicas),
+            shortcomings=self._shortcomings,
         )
         commands = Commands(self._about(state), shared, inbox=self.inbox, forgetting=forgetting)
         self.desk = Desk(shared, commands, forgetting=forgetting, metrics=self.metrics)
         for platform in self._chosen:
             if isinstance(platform, UsesServices):
                 platform.use(self.desk)
+
+    async def _shortcomings(self) -> list[str]:
+        """What Redis lacks. Raises StoreError that says which server, and why it could not be asked."""
+        with outage.explained(self._settings):
+            return await store.shortcomings(self._redis, replicas=self._settings.redis_replicas)
 
     def _submit(self, platform: Platform) -> Submit:
         return counted(self.inbox, self.metrics, platform=platform.name, tracing=self._tracing)
@@ -168,6 +174,7 @@ class Bot:
         Raises ConfigError when every platform refused its tokens.
         """
         settings = self._settings
+        log.info("store", extra={"at": outage.server(settings)})
         routes = [route for platform in self._chosen if isinstance(platform, Routes) for route in platform.routes()]
         async with http.serving(
             host=settings.http_host,
@@ -228,14 +235,18 @@ async def ended(*tasks: asyncio.Task[None]) -> None:
         log.error("tasks_stuck", extra={"names": sorted(task.get_name() for task in pending)})
 
 
-def completions_of(settings: Settings, *, offline: bool = False) -> Completions:
-    """The client of the configured completions API, or of the built-in echo. Raises ConfigError for its settings."""
+def completions_of(settings: Settings, *, offline: bool = False, explaining: bool = False) -> Completions:
+    """The client of the configured completions API, or of the built-in echo. Raises ConfigError for its settings.
+
+    `explaining`: for a person who can mend what fails.
+    """
     transport = None
     if offline:
         from bot.completions.echo import EchoTransport
 
         transport = EchoTransport()
-    return Completions(
+    kind = ExplainingCompletions if explaining else Completions
+    return kind(
         base_url=settings.completions_base_url,
         api_key=plain(settings.completions_api_key) or None,
         model=settings.completions_model,

@@ -35,6 +35,11 @@ UNWANTED = "nobody waits for this answer"
 ANSWER_WITHIN_S = 660.0
 """Longer than the core's own deadline of 600 s, after which it answers with a notice."""
 
+HINT_AFTER_S = 20.0
+"""A model that has said nothing for so long may be one that never will (chosen)."""
+
+HINT = "Nothing has come yet. Ctrl-C stops it; `routernesia-bot doctor` says how the model service stands."
+
 
 @dataclass(slots=True)
 class _Turn:
@@ -82,6 +87,7 @@ class ConsolePlatform:
         *,
         greet: bool = False,
         answer_within_s: float = ANSWER_WITHIN_S,
+        hint_after_s: float = HINT_AFTER_S,
         clock: Callable[[], float] = time.time,
         session: str | None = None,
     ) -> None:
@@ -89,6 +95,7 @@ class ConsolePlatform:
         self._author = author
         self._greet = greet
         self._answer_within_s = answer_within_s
+        self._hint_after_s = hint_after_s
         self._clock = clock
         # Ids outlive the process in the store, so a later session must never make the same ones.
         self._session = session or secrets.token_hex(4)
@@ -111,6 +118,10 @@ class ConsolePlatform:
     def limits(self, mention: Mention) -> Limits:
         """One message without a practical end, redrawn 12 times a second: more than that the eye does not see."""
         return _LIMITS
+
+    def remark(self, text: str) -> None:
+        """Say something that is no answer, where it neither hides what is typed nor what is shown."""
+        self._face.remark(text)
 
     async def open(self) -> None:
         """Nothing to log in to."""
@@ -183,6 +194,7 @@ class ConsolePlatform:
         turn = self._turns[event_id] = _Turn()
         self._count(mention, 1)
         self._face.thinking()
+        hint = asyncio.get_running_loop().call_later(self._hint_after_s, self._hint, turn)
         try:
             with self._face.stoppable(turn.stop):
                 await submit(mention)
@@ -199,6 +211,7 @@ class ConsolePlatform:
             self._face.stand()
             self._complain("No answer came in time.")
         finally:
+            hint.cancel()
             del self._turns[event_id]
             self._texts.clear()
             self._keys.clear()
@@ -209,6 +222,10 @@ class ConsolePlatform:
             await submit(Stop(place, self._author))
         except StoreError as error:
             self._face.remark(f"The answer may go on unseen: {error}")
+
+    def _hint(self, turn: _Turn) -> None:
+        if turn.shown is None:
+            self._face.remark(HINT)
 
     def _complain(self, text: str) -> None:
         self.failed = True

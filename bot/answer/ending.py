@@ -13,7 +13,7 @@ from bot.answer.means import Means
 from bot.answer.past import Past
 from bot.answer.reply import Reply
 from bot.answer.times import Times
-from bot.errors import BotError, CompletionError, Forbidden, Gone, PlatformError, Rejected, StoreError
+from bot.errors import BotError, CompletionError, Explained, Forbidden, Gone, PlatformError, Rejected, StoreError
 from bot.events import Author, Mention, Message
 from bot.inbox.claim import Claim
 from bot.inbox.history import Revision
@@ -118,7 +118,9 @@ class Ending:
         if error.retryable and self.claim.back_off_s(error) < self.times.left_s:
             raise error
         try:
-            await self.give_up(type(error).__name__.lower(), error.notice)
+            told = isinstance(error, Explained)  # the operator has read it: there is nothing to look up
+            level = logging.INFO if told else logging.ERROR
+            await self.give_up(type(error).__name__.lower(), error.notice, level=level)
         except PlatformError as not_shown:
             await self.not_shown(not_shown)
 
@@ -142,10 +144,10 @@ class Ending:
                 await self.reply.finish(self._sentence(error.notice), deadline=self.times.write_deadline)
         await self.close("undeliverable", error=str(error))
 
-    async def give_up(self, reason: str, notice: str) -> None:
+    async def give_up(self, reason: str, notice: str, *, level: int = logging.ERROR) -> None:
         """One honest sentence in the thread, an id for the operator, nothing in the history."""
         await self.reply.finish(self._sentence(notice), deadline=self.times.write_deadline)
-        await self.close(reason)
+        await self.close(reason, level=level)
 
     async def close(self, reason: str, *, level: int = logging.ERROR, **fields: str) -> None:
         """Settle without an answer; `reason` is the metric's, and the dead letter's."""

@@ -105,7 +105,8 @@ needs: REDIS_URL, or DATA_DIR of the bot that runs here. The messages themselves
 
 examples:
   routernesia-bot forget slack T0123                             all of a workspace, its installation too; asks first
-  routernesia-bot forget discord 42 --user 77                    direct conversations, usage and feedback of a person
+  routernesia-bot forget discord 42 --user 77                    direct conversations, usage and feedback of a person,
+                                                                 on that server and in direct messages
   routernesia-bot forget slack T0123 --conversation C01:17.3     what was said in one thread
 """
 

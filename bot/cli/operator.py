@@ -32,6 +32,8 @@ def dead(call: Call) -> int:
 
     act, wanted, settings = call.given.act, call.given.id, call.config(quiet=True).core
     if act == "list":
+        if wanted:
+            raise ConfigError("dead list takes no id: it shows all")
         return _printed(operating.dead(settings))
     if not wanted:
         raise ConfigError(f"dead {act} needs an id, or all")

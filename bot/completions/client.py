@@ -124,7 +124,7 @@ class Completions:
                 async for _ in deltas:
                     pass
         except CompletionError as error:
-            return [_finding(error)]
+            return [finding(error)]
         return [
             Finding("ok", f"the key is taken, {self._model} answers"),
             self._mode(),
@@ -182,7 +182,8 @@ def _may_pass(error: CompletionError) -> bool:
     return isinstance(error, Throttled | Overloaded | Broken) and not isinstance(error, Hopeless)
 
 
-def _finding(error: CompletionError) -> Finding:
+def finding(error: CompletionError) -> Finding:
+    """What a failure says to an operator, and what to do about it."""
     todos: dict[type[CompletionError], str] = {
         Unauthorized: "set COMPLETIONS_API_KEY to a valid key",
         Invalid: "check COMPLETIONS_BASE_URL and COMPLETIONS_MODEL",

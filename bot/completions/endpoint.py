@@ -232,7 +232,7 @@ def connect(
     transport: httpx.AsyncBaseTransport | None,
     patience: Patience,
 ) -> httpx.AsyncClient:
-    """Give the shared HTTP client. Raises ConfigError for a URL or key that cannot be one."""
+    """Give the shared HTTP client. Raises ConfigError for a URL or key that cannot be one, and without certificates."""
     # identity: a compressed stream arrives in lumps.
     headers = {
         "Content-Type": "application/json",
@@ -242,9 +242,14 @@ def connect(
     headers |= authorization(api_key)
     url = _checked(base_url)
     timeout = httpx.Timeout(None, connect=patience.connect_s)
-    transport = transport or AiohttpTransport(
-        connections=connections, keep_alive_s=KEEP_ALIVE_S, tls=url.scheme == "https"
-    )
+    try:
+        transport = transport or AiohttpTransport(
+            connections=connections, keep_alive_s=KEEP_ALIVE_S, tls=url.scheme == "https"
+        )
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(
+            f"no certificates can be read from what SSL_CERT_FILE or SSL_CERT_DIR names ({type(error).__name__})"
+        ) from error
     return httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout, transport=transport)
 
 

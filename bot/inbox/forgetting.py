@@ -61,8 +61,8 @@ class Forgetting:
             await self._redis.delete(store.key("talks", store.person_name(platform, workspace, author)))
         return len(talks)
 
-    async def workspace(self, platform: str, workspace: str) -> None:
-        """Delete everything of a workspace. Whoever works on a mention of it is refused from now on."""
+    async def workspace(self, platform: str, workspace: str) -> bool:
+        """Delete everything of a workspace; whether there was anything. Whoever works on a mention of it is refused."""
         begin = f"{platform}:{workspace}:"
         async with store.attempt("find the lanes of a workspace"):
             lanes = [one for one in await self._lanes() if one.startswith(begin)]
@@ -71,10 +71,13 @@ class Forgetting:
             await self._empty(keys=[store.PREFIX], args=lanes)
         await self._unlink(turns)
         pair = (platform, workspace)
-        await self._unlink([key async for key in self._keys(_pattern(*pair)) if _holds(key, pair)])
+        keys = [key async for key in self._keys(_pattern(*pair)) if _holds(key, pair)]
+        await self._unlink(keys)
         links = [key async for key in self._keys(f"{store.key('link', _escaped(platform))}:*")]
-        await self._unlink(await self._pointing(links, begin))
-        await self._bury(lambda conversation: conversation.startswith(begin))
+        pointing = await self._pointing(links, begin)
+        await self._unlink(pointing)
+        buried = await self._bury(lambda conversation: conversation.startswith(begin))
+        return bool(lanes or keys or pointing or buried)
 
     def _members(self, name: str) -> Any:
         return self._redis.smembers(name)
@@ -107,11 +110,12 @@ class Forgetting:
         async with store.attempt("forget a conversation"):
             return bool(await self._forget(keys=[store.PREFIX], args=[name, store.TURN_TTL_S, ANEW_TTL_S]))
 
-    async def _bury(self, which: Callable[[str], bool]) -> None:
-        """Delete given-up mentions of some conversations."""
-        for letter in await self._letters.all():
-            if which(letter.conversation):
-                await self._letters.drop(letter)
+    async def _bury(self, which: Callable[[str], bool]) -> int:
+        """Delete given-up mentions of some conversations; how many there were."""
+        letters = [one for one in await self._letters.all() if which(one.conversation)]
+        for letter in letters:
+            await self._letters.drop(letter)
+        return len(letters)
 
     async def _unlink(self, keys: list[str]) -> None:
         for at in range(0, len(keys), PAGE):

@@ -118,14 +118,38 @@ def test_the_schema_decides_on_every_value_set_as_its_name_says(file: Path) -> N
     assert (result.returncode == 0) != refused
 
 
+def notes(values: dict[str, Any]) -> str:
+    """What `helm install` prints."""
+    command = [str(HELM), "install", "bot", str(CHART), "--dry-run=client", "--values", "-"]
+    asked = json.dumps(values)
+    return subprocess.run(command, input=asked, capture_output=True, text=True, timeout=30, check=True).stdout
+
+
 @with_helm
 @pytest.mark.parametrize("persistent", [True, False])
 def test_the_notes_warn_of_a_store_that_dies_with_its_pod(persistent: bool) -> None:
-    command = [str(HELM), "install", "bot", str(CHART), "--dry-run=client", "--values", "-"]
-    values = json.dumps({"store": {"persistence": {"enabled": persistent}}})
-    result = subprocess.run(command, input=values, capture_output=True, text=True, timeout=30, check=False)
-    assert ("WARNING: the embedded store is on an emptyDir" in result.stdout) != persistent
-    assert "routernesia-bot doctor" in result.stdout
+    said = notes({"store": {"persistence": {"enabled": persistent}}})
+    assert ("WARNING: the embedded store is on an emptyDir" in said) != persistent
+    assert "routernesia-bot doctor" in said
+
+
+@with_helm
+@pytest.mark.parametrize(
+    ("url", "ports", "missing"),
+    [
+        ("http://vllm.models:8000/v1", [443], "8000"),
+        ("http://vllm.models/v1", [443], "80"),
+        ("http://[fd00::8]:8000/v1", [443], "8000"),
+        ("http://vllm.models:8000/v1", [443, 8000], ""),
+        ("https://api.example.org/v1", [443], ""),
+    ],
+)
+def test_the_notes_warn_of_a_model_service_that_the_network_policy_shuts_off(
+    url: str, ports: list[int], missing: str
+) -> None:
+    values = {"config": {"COMPLETIONS_BASE_URL": url}, "networkPolicy": {"egressPorts": ports}}
+    warning = f"WARNING: no pod may reach port {missing} of COMPLETIONS_BASE_URL" if missing else "WARNING"
+    assert (warning in notes(values)) == bool(missing)
 
 
 def test_no_object_in_the_schema_takes_unknown_names() -> None:

@@ -107,6 +107,11 @@ def test_a_wrong_command_line_is_exit_code_2(argv: list[str], capsys: pytest.Cap
     assert "usage:" in capsys.readouterr().err
 
 
+def test_a_list_of_the_dead_takes_no_id(capsys: pytest.CaptureFixture[str]):
+    assert main(["dead", "list", "12ab34cd"], app=Stage(), environ={}) == 2
+    assert "takes no id" in capsys.readouterr().err
+
+
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]):
     assert main(["--version"], app=Stage(), environ={}) == 0
     assert capsys.readouterr().out.startswith("routernesia-bot 0.")

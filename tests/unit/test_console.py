@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from adapters.console.adapter import ConsolePlatform, at_terminal, login_name
+from adapters.console.adapter import HINT, ConsolePlatform, at_terminal, login_name
 from adapters.console.face import Face
 from adapters.console.pipe import Lines, Pipe
 from bot.errors import Gone, StoreError
 from bot.events import Author, Event, Mention, Place, Stop
 from bot.platform import Platform
 from tests.mentions import only_mentions
+from tests.until import until
 
 ME = Author("local", "ann")
 NOTICE = "Sorry, no. (id 0123abcd)"
@@ -159,6 +160,20 @@ async def test_silence_is_not_waited_for_for_ever():
     assert platform.failed
     assert face.seen[1:] == ["...", "(No answer came in time.)"]
     assert "/help" in face.seen[0]
+
+
+async def test_who_waits_long_for_a_first_word_is_told_how_to_stop_and_where_to_look():
+    face = Typed("hi")
+    platform = ConsolePlatform(face, ME, hint_after_s=0.0)
+
+    async def late(mention: Mention) -> None:
+        await until(lambda: face.seen[-1] != "...")
+        await platform.post(mention, "Here.", key="k", first=True)
+        await platform.working(mention, on=False)
+
+    async with asyncio.timeout(20):
+        await platform.listen(only_mentions(late))
+    assert face.seen == ["...", f"({HINT})", "Here."]
 
 
 async def test_a_stopped_answer_gives_the_prompt_back_and_the_core_is_told_that_nobody_waits():

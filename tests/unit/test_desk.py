@@ -191,6 +191,16 @@ class TestCommands:
         assert await office.redis.llen(store.key("dead")) == 0  # pyright: ignore[reportGeneralTypeIssues] -- redis-py's union
         assert "what I remembered" not in await office.says("forget")
 
+    async def test_forget_on_a_server_reaches_direct_messages_that_belong_to_none(self, office: Office) -> None:
+        nowhere = replace(in_dm(1), place=Place("fake", "", "D1", None, "dm"))
+        await office.talked(nowhere)
+        await office.shared.count(usage.of_month("fake", "", ANA.id, "2026-11"), ttl_s=60, mentions=1)
+        await office.desk.feedback(Feedback(nowhere.place, "a1", ANA, good=False, text="meh"))
+        assert "our direct conversation" in await office.says("forget", THREAD)
+        left = await keys(office.redis)
+        assert [key for key in left if f":{ANA.id}:" in key or key.endswith(f":{ANA.id}")] == []
+        assert store.key("history", "fake::D1") not in left
+
 
 @pytest.mark.parametrize(
     ("now", "back", "month"),

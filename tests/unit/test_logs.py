@@ -182,3 +182,18 @@ def test_the_default_stream_is_standard_error(capsys: pytest.CaptureFixture[str]
     logs.configure("info", "json")
     log.info("here")
     assert "here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fmt", ["text", "json"])
+def test_lines_can_be_handed_to_who_draws_on_the_terminal(fmt: str):
+    out, lines = logged(fmt), list[str]()
+    with logs.through(lines.append, least="error"):
+        log.warning("noise")
+        log.error("bad", extra={"key": CANARY})
+    log.info("after")
+    (line,) = lines
+    assert "bad" in line
+    assert CANARY not in line
+    assert line.startswith("{") == (fmt == "json")
+    assert out.getvalue().count("\n") == 1
+    assert "after" in out.getvalue()

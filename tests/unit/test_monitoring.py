@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -54,6 +55,17 @@ def test_every_metric_is_on_the_dashboard() -> None:
     shown = " ".join(expr for exprs in QUERIES.values() for expr in exprs)
     bare = {metric.name for metric in Metrics().registry.collect()}
     assert {name for name in bare if name not in shown} == set()
+
+
+@pytest.mark.parametrize(
+    "panel", [one for one in DASHBOARD["panels"] if one["type"] != "row"], ids=lambda one: one["title"]
+)
+def test_a_panel_shows_what_its_unit_and_its_title_say(panel: dict[str, Any]) -> None:
+    exprs = [one["expr"] for one in panel["targets"]]
+    if panel["fieldConfig"]["defaults"]["unit"] == "s":
+        assert all(re.search(r"^histogram_quantile|_seconds\{", expr) for expr in exprs)
+    if any("[1h]" in expr for expr in exprs):
+        assert "within an hour" in panel["title"]
 
 
 @pytest.mark.parametrize("alert", ALERTS)

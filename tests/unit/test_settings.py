@@ -132,7 +132,7 @@ def test_every_problem_is_told_at_once_with_its_line(tmp_path: Path):
     env_file = in_file(
         tmp_path,
         "\n# comment\nCONTEXT_TOKENS=12\nno equals sign\nHTTP_PORT\nSLACK_TOKEN='xoxb-canary'\n"
-        'export LOG_LEVEL=loud\nCOMPLETION=1\nCOMPLETION_MODEL=x\nHTTPS_PROXY=x\nREDIS_URL="redis://:canary@host\nWORKER-SLOTS=1\nHTTP_HOST=a\0b\n',
+        'export LOG_LEVEL=loud\nCOMPLETION=1\nCOMPLETION_MODEL=x\nHTTPS_PROXY=x\nREDIS_URL="redis://:canary@host\nWORKER-SLOTS=1\nHTTP_HOST=a\0b\nLOGLEVEL=info\n',
     )
     found = problems({"DRAIN_SECONDS": "x", "SLACK_BOT_TOKEN": "canary"}, env_file)
     assert sorted(found) == sorted(
@@ -144,6 +144,7 @@ def test_every_problem_is_told_at_once_with_its_line(tmp_path: Path):
             ".env, line 11: not understood; write NAME=value, and close every quote.",
             ".env, line 12: the name may hold only letters, digits and _; write NAME=value.",
             ".env, line 13: the value holds a NUL character.",
+            ".env, line 14: there is no setting LOGLEVEL. Did you mean LOG_LEVEL?",
             "CONTEXT_TOKENS must be at least 256 (.env, line 3).",
             "LOG_LEVEL must be debug, info, warning or error (.env, line 7).",
             "DRAIN_SECONDS must be a number (in the environment).",

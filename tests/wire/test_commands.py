@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from bot import app, embedded, settings, store
 from bot.errors import ConfigError, Unreachable
-from tests.fakes.completions import FakeCompletions, Text, status
+from tests.fakes.completions import FakeCompletions, Text, cut_after, status
 from tests.running import KEY, Services, services
 from tests.subprocesses import environment, lean, started
 from tests.terminal import at_terminal
@@ -212,8 +212,61 @@ class TestChat:
             environ = {"COMPLETIONS_BASE_URL": server.base_url, "COMPLETIONS_API_KEY": KEY, "DATA_DIR": str(tmp_path)}
             code, out, err = await said(environ, "hello\n")
         assert code == 1
-        assert "Sorry" in out
-        assert "Traceback" not in out + err
+        assert "check COMPLETIONS_BASE_URL and COMPLETIONS_MODEL" in out
+        assert err == ""
+
+    async def test_the_operator_at_the_terminal_reads_why_there_is_no_answer_and_what_to_do(
+        self, tmp_path: Path
+    ) -> None:
+        async with FakeCompletions(key="sk-another-key") as server:
+            environ = {"COMPLETIONS_BASE_URL": server.base_url, "COMPLETIONS_API_KEY": KEY, "DATA_DIR": str(tmp_path)}
+            async with at_terminal("chat", **environ) as (_, screen):
+                await screen.until(" >")
+                for _ in range(2):  # a second question is told the same: nothing says to wait
+                    screen.type("hello\r")
+                    await screen.until(r"HTTP 401.*COMPLETIONS_API_KEY.*doctor.* >")
+        assert "whoever runs me" not in screen.all
+        assert "event_id=" not in screen.all
+
+    async def test_a_server_that_is_not_there_is_said_at_once_and_not_after_the_deadline(self, tmp_path: Path) -> None:
+        async with FakeCompletions() as server:
+            gone = server.base_url
+        environ = {"COMPLETIONS_BASE_URL": gone, "COMPLETIONS_API_KEY": KEY, "DATA_DIR": str(tmp_path)}
+        async with at_terminal("chat", **environ) as (_, screen):
+            await screen.until(" >")
+            screen.type("hello\r")
+            await screen.until(r"No answer from the model service.*check\s+COMPLETIONS_BASE_URL.* >")
+        assert "completions_retry" not in screen.all
+
+    async def test_the_reason_of_an_answer_that_broke_off_is_said_beside_it(self, tmp_path: Path) -> None:
+        async with FakeCompletions(key=KEY) as server:
+            server.answers = [cut_after("Half an answer. ")]
+            environ = {"COMPLETIONS_BASE_URL": server.base_url, "COMPLETIONS_API_KEY": KEY, "DATA_DIR": str(tmp_path)}
+            _, out, err = await said(environ, "hello\n")
+        assert "Half an answer." in out
+        assert "(Interrupted:" in out
+        assert "the answer was cut" in err
+
+    @pytest.mark.parametrize("file", ["/nowhere/ca.pem", os.devnull])
+    async def test_certificates_that_cannot_be_read_are_said_without_a_traceback(
+        self, tmp_path: Path, file: str
+    ) -> None:
+        environ = {"COMPLETIONS_BASE_URL": "https://127.0.0.1:1/v1", "DATA_DIR": str(tmp_path), "SSL_CERT_FILE": file}
+        code, _, err = await said(environ, "hello\n")
+        assert code == 2
+        assert "SSL_CERT_FILE" in err
+        assert "Traceback" not in err
+
+    async def test_log_lines_that_are_asked_for_stand_above_the_prompt_without_colours(self, tmp_path: Path) -> None:
+        environ = {"COMPLETIONS_API_KEY": KEY, "DATA_DIR": str(tmp_path), "LOG_LEVEL": "info"}
+        async with (
+            FakeCompletions(key=KEY) as server,
+            at_terminal("chat", COMPLETIONS_BASE_URL=server.base_url, **environ) as (_, screen),
+        ):
+            await screen.until(" >")
+            screen.type("hello\r")
+            await screen.until(r"mention_answered event_id=.*outcome=whole.* >")
+        assert "\x1b[2m event_id=" not in screen.all
 
     async def test_ends_on_sigterm_and_takes_its_store_along(self, tmp_path: Path) -> None:
         async with command("chat", DATA_DIR=str(tmp_path)) as process:

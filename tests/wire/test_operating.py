@@ -128,9 +128,22 @@ async def test_what_is_remembered_is_deleted(valkey_url: str, redis: Redis) -> N
         assert await operating.forget(of(valkey_url), named) == ["Forgotten."]
         assert await operating.forget(of(valkey_url), named) == ["Nothing is remembered of it."]
         person = await operating.forget(of(valkey_url), Memory("slack", team, user="U1"))
-        assert person == ["Forgotten: 1 direct conversations, the count of what was used, feedback."]
+        assert person == ["Forgotten: 1 direct conversation, the count of what was used, feedback."]
         await operating.forget(of(valkey_url), Memory("slack", team))
         assert [key for key in cast("list[str]", await redis.keys()) if f"slack:{team}" in key] == []
+
+
+async def test_a_persons_direct_messages_are_deleted_where_they_belong_to_no_server(
+    valkey_url: str, redis: Redis
+) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"]) as bot:
+        outside.discord.dm(outside.discord.ann, "privately")
+        await until(lambda: bot.answered == 1)
+        whom = Memory("discord", str(outside.discord.guild), user=outside.discord.ann["id"])
+        assert await operating.forget(of(valkey_url), whom) == [
+            "Forgotten: 1 direct conversation, the count of what was used, feedback."
+        ]
+        assert cast("list[str]", await redis.keys("*:history:*")) == []
 
 
 async def test_a_count_that_was_understood_begins_anew_with_what_waits(valkey_url: str, redis: Redis) -> None:
@@ -138,7 +151,9 @@ async def test_a_count_that_was_understood_begins_anew_with_what_waits(valkey_ur
     await inbox.submit(mention(1))
     await inbox.submit(mention(2, thread="t2"))
     await redis.delete(store.key("lane", "fake:W:C:t1"))
-    assert any(line.startswith("UNACCOUNTED: 1;") for line in await operating.status(of(valkey_url)))
+    told = await operating.status(of(valkey_url))
+    assert any(line.startswith("UNACCOUNTED: 1;") for line in told)
+    assert any(line.startswith("Queue: 2 conversations waiting") for line in told)
     assert await operating.recount(of(valkey_url)) == [
         "Mentions: 1 taken; 0 answered, 0 failed, 0 withdrawn, 1 waiting or in work"
     ]
@@ -179,6 +194,11 @@ class TestForgettingAWorkspace:
         code, said = await shell("forget", "slack", "T1", "--yes", env=env, folder=tmp_path)
         assert (code, said) == (0, "Forgotten: everything of slack T1.\n")
         assert await redis.exists(store.shared_key("names:slack:T1:U1")) == 0
+
+    async def test_an_id_of_which_nothing_is_kept_is_told_apart(self, valkey_url: str, redis: Redis) -> None:
+        assert await operating.forget(of(valkey_url), Memory("slack", "T1")) == [
+            "Nothing is remembered of slack T1; is that its id?"
+        ]
 
     async def test_a_person_and_a_conversation_are_forgotten_at_once(
         self, valkey_url: str, redis: Redis, tmp_path: Path

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from bot import doctor, operating, outage, store
 from bot.errors import StoreError, Unreadable
 from bot.settings import Settings, load
+from tests.running import running, services
 
 SECRET = "canary-password"
 
@@ -186,3 +187,16 @@ def test_where_it_was_looked_for_is_named_without_the_password(url: str, where: 
 
 def test_the_bots_own_is_named_by_its_folder() -> None:
     assert outage.server(of("", DATA_DIR="/data")) == "DATA_DIR /data (the bot's own)"
+
+
+async def test_a_running_bot_says_which_server_is_away(unused_tcp_port: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    gone = f"redis://:{SECRET}@127.0.0.1:{unused_tcp_port}/0"
+    async with services() as outside, running(outside, redis_url=gone, on=["slack"], awaited=()) as bot:
+        code, body = await bot.get("/readyz")
+    assert code == 503
+    assert f"Redis at 127.0.0.1:{unused_tcp_port} refuses the connection" in body
+    assert [one.__dict__["at"] for one in caplog.records if one.getMessage() == "store"] == [
+        f"127.0.0.1:{unused_tcp_port}"
+    ]
+    assert SECRET not in body + caplog.text
