@@ -17,6 +17,13 @@ Submit = Callable[[Event], Awaitable[None]]
 Raises StoreError when it could not be taken: the adapter must then not acknowledge, so that the platform resends.
 """
 
+LEAVE_S = 1.5
+"""So long an address over HTTP still takes what comes once its process is to stop.
+
+Who keeps a connection open is told with each answer to open another one, which goes to a process that stays. Chosen:
+where it matters something comes every few seconds, and a stop may take so much longer.
+"""
+
 Stage = Literal["growing", "full", "last"]
 """How a message of an answer stands: more text will come into it; the answer goes on in the next; it ends here."""
 

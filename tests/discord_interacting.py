@@ -61,7 +61,8 @@ async def joined(discord: FakeDiscord, redis: Redis, **options: Any) -> AsyncGen
     more = options.pop("settings", {})
     token = SecretStr(discord.token)
     settings = DiscordSettings(discord_token=token, discord_api_url=discord.api_url, **more)
-    at_once: dict[str, Any] = {"pause": no_pause, "step_s": 60.0}  # a busy machine is no reason to defer
+    # A busy machine is no reason to defer.
+    at_once: dict[str, Any] = {"pause": no_pause, "step_s": 60.0, "leave_s": 0.0}
     platform = DiscordPlatform(settings, **at_once | options)
     services, taken = FakeServices(redis), Taken()
     platform.use(services)

@@ -182,7 +182,8 @@ def _platform(
     if name == "discord":
         discord = outside.discord
         token = SecretStr(discord.token)
-        return DiscordPlatform(DiscordSettings(discord_token=token, discord_api_url=discord.api_url, **more))
+        settings = DiscordSettings(discord_token=token, discord_api_url=discord.api_url, **more)
+        return DiscordPlatform(settings, leave_s=0.0)
     slack = outside.slack
     if oauth:
         return SlackPlatform(distributed_settings(slack, **more), within_s=within_s, leave_s=0.0)

@@ -40,7 +40,7 @@ from adapters.discord.settings import DiscordSettings
 from adapters.discord.text.render import LIMITS, render
 from bot.errors import ConfigError, Gone, Unreachable
 from bot.events import Mention, Message
-from bot.platform import Limits, Stage, Submit
+from bot.platform import LEAVE_S, Limits, Stage, Submit
 from bot.services import Services
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ class DiscordPlatform:
         frame_max_s: float = FRAME_MAX_S,
         waiting_max: int = WAITING_MAX,
         drain_max_s: float = DRAIN_MAX_S,
+        leave_s: float = LEAVE_S,
         paces: Paces = PACES,
         step_s: float = STEP_S,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -98,6 +99,7 @@ class DiscordPlatform:
             frame_max_s=frame_max_s,
             waiting_max=waiting_max,
             drain_max_s=drain_max_s,
+            leave_s=leave_s,
             paces=paces,
             step_s=step_s,
             pause=pause,

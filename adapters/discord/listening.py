@@ -51,6 +51,7 @@ class Listening:
         frame_max_s: float,
         waiting_max: int,
         drain_max_s: float,
+        leave_s: float,
         paces: Paces,
         step_s: float,
         pause: Callable[[float], Awaitable[None]],
@@ -62,6 +63,7 @@ class Listening:
         self._webhooks = webhooks
         self._directory = directory
         self._drain_max_s = drain_max_s
+        self._leave_s = min(leave_s, drain_max_s)
         self._step_s = step_s
         self._now = now
         self._services: Services | None = None
@@ -117,16 +119,26 @@ class Listening:
     async def run(self, submit: Submit) -> None:
         """Receive until cancelled. What has arrived by then is still taken, within `drain_max_s`.
 
-        Raises ConfigError where the settings name shards that do not exist.
+        Over HTTP the first `leave_s` of that are for what still comes: Discord sends no interaction again. Raises
+        ConfigError where the settings name shards that do not exist.
         """
         self._submit = self._interactions.submit = submit
+        self._interactions.leaving = False
         syncing = asyncio.create_task(self._sync(), name="discord commands")
         try:
             await (self.gateway.run() if self._settings.discord_gateway == "on" else asyncio.Event().wait())
         finally:
             syncing.cancel()
-            self._interactions.submit = None
-            await self._interactions.drain(limit_s=self._drain_max_s)
+            await self._leave()
+
+    async def _leave(self) -> None:
+        interactions, leave_s = self._interactions, self._leave_s if self._settings.discord_public_key else 0.0
+        interactions.leaving = True
+        try:
+            await asyncio.sleep(leave_s)
+        finally:
+            interactions.submit = None
+            await interactions.drain(limit_s=self._drain_max_s - leave_s)
             self._submit = None
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:

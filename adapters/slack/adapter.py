@@ -30,7 +30,7 @@ from adapters.slack.workspace import Options, Workspace
 from adapters.slack.workspaces import OneWorkspace, Workspaces
 from bot.errors import ConfigError
 from bot.events import Mention, Message
-from bot.platform import Limits, LiveMessage, Stage, StreamLimits, Submit
+from bot.platform import LEAVE_S, Limits, LiveMessage, Stage, StreamLimits, Submit
 from bot.services import Services
 
 # chat.update refuses more than 4,000 characters, so nothing longer is posted (docs.slack.dev/reference/methods/
@@ -38,11 +38,6 @@ from bot.services import Services
 LIMITS: Final = Limits(
     text_max=4_000, edit_every_s=EDIT_EVERY_S, length=length, stages=True, tables_max=1, table_rows_max=100
 )
-
-LEAVE_S: Final = 1.5
-"""Who keeps a connection open is told with each answer to open another one, which goes to a process that stays. Chosen:
-Slack's events come every few seconds where it matters, and a stop may take so much longer.
-"""
 
 MODAL_LIMITS: Final = Limits(text_max=VIEW_MAX, edit_every_s=EDIT_EVERY_S, parts_max=1, length=length)
 

@@ -1,21 +1,28 @@
 """Interactions over HTTP: what is let in, what is answered in the body, and that a replica needs nothing else."""
 
+import asyncio
 import io
 import json
 import time
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
+from adapters.discord.adapter import DiscordPlatform
 from adapters.discord.incoming.entrance import FAILED
+from adapters.discord.settings import DiscordSettings
 from bot.errors import StoreError
-from tests.discord_interacting import Joined, joined
+from tests.discord_interacting import Joined, Taken, joined
 from tests.fakes.discord import FakeDiscord
+from tests.fakes.discord_bot import no_pause
+from tests.fakes.services import FakeServices
 from tests.ports import serve
+from tests.until import until
 
 PING = b'{"type": 1}'
 
@@ -27,14 +34,14 @@ async def reached(
     """An adapter that listens, and the address at which Discord reaches it; `more` are settings."""
     discord.by_http = True
     settings = {"discord_public_key": discord.public_key, **more}
-    async with joined(discord, redis, settings=settings, step_s=step_s) as bot, served(bot) as url:
+    async with joined(discord, redis, settings=settings, step_s=step_s) as bot, served(bot.platform) as url:
         yield bot, url
 
 
 @asynccontextmanager
-async def served(bot: Joined) -> AsyncGenerator[str]:
+async def served(platform: DiscordPlatform) -> AsyncGenerator[str]:
     app = web.Application()
-    app.add_routes(bot.platform.routes())
+    app.add_routes(platform.routes())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -131,24 +138,37 @@ async def test_an_interaction_that_cannot_be_read_is_not_taken(redis: Redis) -> 
             assert (await sent(url, body, signed(discord, body)))[0] == 503
 
 
-async def test_a_process_that_listens_no_more_ends_the_connections_that_bring_interactions(redis: Redis) -> None:
-    async with AsyncExitStack() as stack:
-        discord = await stack.enter_async_context(FakeDiscord())
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        settings = {"discord_public_key": discord.public_key}
-        async with joined(discord, redis, settings=settings) as bot:
-            url = await stack.enter_async_context(served(bot))
-            discord.by_http = True
-            asked = discord.command(discord.ann, "help", discord.channel)
-            helped = json.dumps(discord.asked[asked].payload).encode()
+async def test_a_process_that_stops_takes_what_kept_connections_bring_and_ends_them(redis: Redis) -> None:
+    async with FakeDiscord() as discord, aiohttp.ClientSession() as session:
+        settings = DiscordSettings(
+            discord_token=SecretStr(discord.token),
+            discord_api_url=discord.api_url,
+            discord_public_key=discord.public_key,
+            discord_gateway="off",
+        )
+        platform = DiscordPlatform(settings, pause=no_pause, step_s=60.0, leave_s=3600.0, drain_max_s=3600.0)
+        platform.use(FakeServices(redis))
+        await platform.open()
+        discord.by_http = True
+        asked = discord.command(discord.ann, "help", discord.channel)
+        helped = json.dumps(discord.asked[asked].payload).encode()
+        async with served(platform) as url:
 
             async def posted(body: bytes) -> tuple[int, str | None]:
                 async with session.post(url, data=body, headers=discord.signed(body)) as response:
                     return response.status, response.headers.get("Connection")
 
+            listening = asyncio.create_task(platform.listen(Taken().submit))
+            await until(lambda: platform.connected)
             assert await posted(PING) == (200, None)
-        assert await posted(helped) == (503, "close")
-        assert await posted(PING) == (200, "close")
+            listening.cancel()
+            await asyncio.sleep(0)
+            assert await posted(helped) == (200, "close")
+            assert await posted(b"no object") == (400, "close")
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+            assert await posted(helped) == (503, "close")
+        await platform.aclose()
 
 
 @pytest.mark.parametrize("key", ["", "  "])

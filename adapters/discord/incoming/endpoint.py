@@ -35,7 +35,7 @@ class Endpoint:
         the person that the bot did not respond.
         """
         response = await self._answered(request)
-        if self._interactions.submit is None:  # the next one on this connection would meet the same
+        if self._interactions.leaving:
             response.force_close()
         return response
 

@@ -69,7 +69,10 @@ class Doing:
 
 
 class Interactions:
-    """Takes interactions while `submit` is set."""
+    """Takes interactions while `submit` is set.
+
+    `leaving` says that it soon will not be, or is not any more: then each answer over HTTP ends its connection.
+    """
 
     def __init__(
         self,
@@ -80,6 +83,7 @@ class Interactions:
         step_s: float = STEP_S,
     ) -> None:
         self.submit: Submit | None = None
+        self.leaving = False
         self._commands = Commands(entrance)
         self._presses = Presses(entrance)
         self._menus = Menus(entrance, rest)
