@@ -13,22 +13,20 @@ from slack_sdk.web.async_client import AsyncWebClient
 from adapters.slack.answers.pace import EDIT_EVERY_S
 from adapters.slack.answers.private import VIEW, VIEW_MAX
 from adapters.slack.answers.streaming import STREAM_LIMITS
-from adapters.slack.api.calls import Api, Unauthenticated, Unscoped
+from adapters.slack.api.calls import Api
 from adapters.slack.api.chores import Pause
-from adapters.slack.api.clients import Clients, say_app, session, socket_url
-from adapters.slack.incoming.entrance import Rules
-from adapters.slack.incoming.intake import SUBMIT_WITHIN_S, Intake, Webhook
-from adapters.slack.incoming.sockets import Sockets
+from adapters.slack.api.clients import Clients, say_app, session
+from adapters.slack.incoming.intake import SUBMIT_WITHIN_S
 from adapters.slack.installs import oauth
 from adapters.slack.installs.installations import Installations
 from adapters.slack.installs.installed import InstalledWorkspaces
 from adapters.slack.installs.oauth import Installing
 from adapters.slack.installs.rotation import Rotation
+from adapters.slack.listening import Listening
 from adapters.slack.settings import SlackSettings
 from adapters.slack.text.render import length
 from adapters.slack.workspace import Options, Workspace
 from adapters.slack.workspaces import OneWorkspace, Workspaces
-from bot.errors import ConfigError
 from bot.events import Mention, Message
 from bot.platform import LEAVE_S, Limits, LiveMessage, Stage, StreamLimits, Submit
 from bot.services import Services
@@ -65,16 +63,18 @@ class SlackPlatform:
     ) -> None:
         self._settings = settings
         self._pause = pause
-        self._within_s = within_s
         self._call_within_s = call_within_s
-        self._ping_every_s = ping_every_s
-        self._refresh_grace_s = refresh_grace_s
-        self._socket_count = sockets
-        self._leave_s = leave_s
-        self._clock = clock
+        self._listening = Listening(
+            settings,
+            within_s=within_s,
+            ping_every_s=ping_every_s,
+            refresh_grace_s=refresh_grace_s,
+            sockets=sockets,
+            leave_s=leave_s,
+            clock=clock,
+        )
         self._session: aiohttp.ClientSession | None = None
-        self._opened: _Opened | None = None
-        self._sockets: Sockets | None = None
+        self._workspaces: Workspaces | None = None
         self._services: Services | None = None
         self._oauth: _OAuth | None = None
         self._limited_calls = 0
@@ -92,16 +92,14 @@ class SlackPlatform:
         """What a message of Slack's may hold; the pace of edits widens with the answers on their way in a workspace."""
         if mention.reply_ref.startswith(VIEW):
             return MODAL_LIMITS
-        workspace = self._opened and self._opened.workspaces.known(mention.place.workspace)
+        workspace = self._workspaces.known(mention.place.workspace) if self._workspaces else None
         every_s = workspace.pace.edit_every_s if workspace else EDIT_EVERY_S
         return LIMITS if every_s == LIMITS.edit_every_s else replace(LIMITS, edit_every_s=every_s)
 
     @property
     def connected(self) -> bool:
         """Over Socket Mode whether a socket is alive, over HTTP whether deliveries are taken."""
-        if self._settings.mode == "socket":
-            return self._sockets is not None and self._sockets.connected
-        return self._opened is not None and self._opened.intake.submit is not None
+        return self._listening.connected
 
     @property
     def last_heard_s(self) -> float | None:
@@ -109,7 +107,7 @@ class SlackPlatform:
 
         None also while nothing is listened to. Twenty are four missed pings: the link is dead, as `connected` says.
         """
-        return self._sockets.last_pong_age_s if self._sockets else None
+        return self._listening.last_heard_s
 
     @property
     def limited_calls(self) -> int:
@@ -124,26 +122,19 @@ class SlackPlatform:
         await workspaces.open()
         if isinstance(workspaces, OneWorkspace):
             workspaces.use(_bot_token(self._settings))  # it may have been renewed meanwhile
-        rules = Rules.of(self._settings)
-        intake = Intake(workspaces, within_s=self._within_s, rules=rules, services=self._services)
-        self._opened = _Opened(workspaces, intake)
+        self._listening.open(workspaces, self._clients.of(""), self._services)
+        self._workspaces = workspaces
 
     async def listen(self, submit: Submit) -> None:
         """Receive events until cancelled, over HTTP `leave_s` longer.
 
         Raises ConfigError when Slack refuses the app token.
         """
-        intake = self._ready.intake
-        intake.submit, intake.leaving = submit, False
-        try:
-            await (self._listen_on_sockets() if self._settings.mode == "socket" else self._listen_over_http(intake))
-        finally:
-            intake.submit = None
+        await self._listening.run(submit)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """POST /slack/events, unless over Socket Mode; with OAuth the install pages. May be asked before `open`."""
-        if self._settings.mode == "http":
-            yield web.post("/slack/events", self._deliver)
+        yield from self._listening.routes()
         if self._settings.oauth:
             yield from oauth.routes(self._install, self._redirected)
 
@@ -190,8 +181,8 @@ class SlackPlatform:
 
     async def aclose(self) -> None:
         """Close the connections to Slack."""
-        if self._opened:
-            await self._opened.workspaces.aclose()
+        if self._workspaces:
+            await self._workspaces.aclose()
         if self._session:
             await self._session.close()
 
@@ -203,8 +194,9 @@ class SlackPlatform:
         names = {name for name in _RENEWABLE if getattr(self._settings, name) and getattr(settings, name)}
         secret = self._settings.slack_client_secret
         self._settings = self._settings.model_copy(update={name: getattr(settings, name) for name in names})
-        if self._opened and isinstance(self._opened.workspaces, OneWorkspace):
-            self._opened.workspaces.use(_bot_token(self._settings))
+        self._listening.use(self._settings)
+        if isinstance(self._workspaces, OneWorkspace):
+            self._workspaces.use(_bot_token(self._settings))
         if self._oauth and self._settings.slack_client_secret != secret:
             self._oauth.use_secret(self._settings)
         return frozenset(names)
@@ -240,14 +232,10 @@ class SlackPlatform:
             services=self._services,
         )
 
-    @property
-    def _ready(self) -> "_Opened":
-        if self._opened is None:
-            raise RuntimeError("open() comes first")
-        return self._opened
-
     async def _workspace(self, mention: Mention) -> Workspace:
-        return await self._ready.workspaces.of(mention.place.workspace)
+        if self._workspaces is None:
+            raise RuntimeError("open() comes first")
+        return await self._workspaces.of(mention.place.workspace)
 
     @property
     def _clients(self) -> Clients:
@@ -258,45 +246,11 @@ class SlackPlatform:
     def _answered(self, status: int) -> None:
         self._limited_calls += status == 429
 
-    async def _listen_over_http(self, intake: Intake) -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            intake.leaving = True
-            await asyncio.sleep(self._leave_s)
-
-    async def _listen_on_sockets(self) -> None:
-        intake = self._ready.intake
-        self._sockets = Sockets(
-            url=self._socket_url,
-            handle=intake.envelope,
-            web_client=self._clients.of(""),
-            ping_every_s=self._ping_every_s,
-            grace_s=self._refresh_grace_s,
-            count=self._socket_count,
-        )
-        await self._sockets.run()
-
-    async def _socket_url(self) -> str:
-        try:
-            return await socket_url(Api(self._clients.of("")), self._settings)
-        except (Unauthenticated, Unscoped) as error:
-            raise ConfigError(
-                f"Slack refuses SLACK_APP_TOKEN ({error}): it needs the scope connections:write, and Socket Mode "
-                "must be on."
-            ) from error
-
     async def _install(self, request: web.Request) -> web.StreamResponse:
         return await self._oauth.installing.install(request) if self._oauth else web.Response(status=503)
 
     async def _redirected(self, request: web.Request) -> web.StreamResponse:
         return await self._oauth.installing.redirected(request) if self._oauth else web.Response(status=503)
-
-    async def _deliver(self, request: web.Request) -> web.Response:
-        secret = self._settings.slack_signing_secret
-        if self._opened is None or secret is None:
-            return web.Response(status=503)
-        return await Webhook(self._opened.intake, secret.get_secret_value(), clock=self._clock)(request)
 
 
 _RENEWABLE: Final = ("slack_bot_token", "slack_app_token", "slack_signing_secret", "slack_client_secret")
@@ -304,14 +258,6 @@ _RENEWABLE: Final = ("slack_bot_token", "slack_app_token", "slack_signing_secret
 
 def _bot_token(settings: SlackSettings) -> str:
     return settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else ""
-
-
-class _Opened:
-    """What exists once Slack has let the bot in."""
-
-    def __init__(self, workspaces: Workspaces, intake: Intake) -> None:
-        self.workspaces = workspaces
-        self.intake = intake
 
 
 @dataclass(frozen=True, slots=True)
