@@ -31,6 +31,10 @@ class NotFound(BotError):
     """What was named is not there."""
 
 
+class NotDone(BotError):
+    """Not all that was asked could be done. The text has a line for each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """Of which memory is to be deleted: a workspace's, or within it one person's or one conversation's."""
@@ -72,7 +76,7 @@ async def _opened(settings: Settings) -> AsyncGenerator[_Opened]:
 async def status(settings: Settings, *, now: Callable[[], float] = time.time) -> list[str]:
     """How everything stands. Raises StoreError when Redis cannot be asked."""
     async with _opened(settings) as at:
-        processes = await Presence(at.shared).all()
+        processes, sealed = await Presence(at.shared).all()
         depth, oldest_s = await at.inbox.depth()
         balance, dead = await at.tally(), await at.inbox.dead_letters()
         return [
@@ -81,7 +85,8 @@ async def status(settings: Settings, *, now: Callable[[], float] = time.time) ->
             *_balance(balance),
             f"Given up: {dead}{'; routernesia-bot dead list' if dead else ''}",
             *(_process(one, now()) for one in processes),
-            *([] if processes else ["Processes: none has said anything for half a minute"]),
+            *([f"Processes that have another ENCRYPTION_KEY than this command: {sealed}"] if sealed else []),
+            *([] if processes or sealed else ["Processes: none has said anything for half a minute"]),
         ]
 
 
@@ -123,13 +128,18 @@ def _letter(one: Letter) -> str:
 
 
 async def retry(settings: Settings, wanted: str) -> list[str]:
-    """Have given-up mentions answered after all: that with the id, or all. Raises NotFound."""
-    return await _each(settings, wanted, lambda at: at.letters.retry, done="taken up again", not_done="cannot be read")
+    """Have given-up mentions answered after all: that with the id, or all. Raises NotFound, and NotDone."""
+    why = "cannot be read: sealed with another ENCRYPTION_KEY, or written by another version"
+    said, fine = await _each(settings, wanted, lambda at: at.letters.retry, done="taken up again", not_done=why)
+    if not fine:
+        raise NotDone("\n".join(said))
+    return said
 
 
 async def drop(settings: Settings, wanted: str) -> list[str]:
     """Delete given-up mentions: that with the id, or all. Raises NotFound."""
-    return await _each(settings, wanted, lambda at: at.letters.drop, done="deleted", not_done="was gone already")
+    said, _ = await _each(settings, wanted, lambda at: at.letters.drop, done="deleted", not_done="was gone already")
+    return said
 
 
 async def _each(
@@ -139,13 +149,16 @@ async def _each(
     *,
     done: str,
     not_done: str,
-) -> list[str]:
+) -> tuple[list[str], bool]:
+    """What became of each, and whether all were done."""
     async with _opened(settings) as at:
         # Oldest first, as they were written.
         letters = [one for one in reversed(await at.letters.all()) if wanted in (ALL, one.id, one.event_id)]
         if not letters and wanted != ALL:
             raise NotFound(f"no given-up mention has the id {wanted}; routernesia-bot dead list shows them all")
-        return [f"{one.id}: {done if await act(at)(one) else not_done}" for one in letters] or ["There was none."]
+        ends = [(one.id, await act(at)(one)) for one in letters]
+        said = [f"{short}: {done if fine else not_done}" for short, fine in ends]
+        return said or ["There was none."], all(fine for _, fine in ends)
 
 
 async def forget(settings: Settings, what: Memory) -> list[str]:

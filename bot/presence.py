@@ -81,17 +81,22 @@ class Presence:
                 except StoreError as error:
                     log.info("presence_not_taken_back", extra={"error": str(error)})
 
-    async def all(self) -> list[Process]:
-        """All that have said something lately, by name. Raises StoreError."""
+    async def all(self) -> tuple[list[Process], int]:
+        """All that have said something lately, by name; and of how many that is sealed with a key that is not here.
+
+        Raises StoreError.
+        """
         found: list[Process] = []
+        sealed = 0
         for name in await self._shared.names(f"{_NAME}:"):
             try:
                 said = await self._shared.get(name, tenant="")
             except Unreadable:
-                continue  # sealed with a key that is not here
+                sealed += 1
+                continue
             if said and (one := _process(said)):
                 found.append(one)
-        return sorted(found, key=lambda one: one.name)
+        return sorted(found, key=lambda one: one.name), sealed
 
 
 def _process(said: str) -> Process | None:

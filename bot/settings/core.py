@@ -182,6 +182,16 @@ class Settings(BaseSettings):
             raise ValueError("COMPLETIONS_BASE_URL must end before /chat/completions, without ? or #.")
         return value.rstrip("/")
 
+    @field_validator("otel_exporter_otlp_endpoint")
+    @classmethod
+    def _collector(cls, value: str | None) -> str | None:
+        parts = split(value) if value else None
+        if value and (parts is None or parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("OTEL_EXPORTER_OTLP_ENDPOINT must be a http or https URL like http://collector:4318.")
+        if parts and parts.path.rstrip("/").endswith("/v1/traces"):
+            raise ValueError("OTEL_EXPORTER_OTLP_ENDPOINT must end before /v1/traces, which is appended.")
+        return value
+
     @field_validator("completions_api_key")
     @classmethod
     def _api_key(cls, value: SecretStr | None) -> SecretStr | None:

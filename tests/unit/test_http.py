@@ -11,6 +11,7 @@ from aiohttp import web
 from bot import http
 from bot.errors import ConfigError
 from bot.metrics import Metrics
+from bot.probe import probe
 
 
 async def nothing() -> Sequence[str]:
@@ -49,3 +50,15 @@ async def test_half_a_request_does_not_hold_up_the_exit(monkeypatch: pytest.Monk
             async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/livez") as answer:
                 assert answer.status == 200
         writer.close()
+
+
+async def test_a_web_page_at_the_port_is_told_as_something_else_than_the_bot() -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = str(server.sockets[0].getsockname()[1])
+        fine, said = await asyncio.to_thread(probe, port, ready=False)
+    assert not fine
+    assert said == f"something else than the bot answers at port {port}: HTTP 200, a web page"

@@ -110,6 +110,8 @@ def test_defaults_are_those_of_the_contract():
         ("DRAIN_SECONDS", "nan", "must be a number"),
         ("DRAIN_SECONDS", "soon", "must be a number"),
         ("MENTION_DEADLINE_SECONDS", "1e9", "must be at most 86400 ("),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "must be a http or https URL"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/v1/traces", "must end before /v1/traces"),
         ("LOG_LEVEL", "canary123", "must be debug, info, warning or error"),
         ("LOG_FORMAT", "xml", "must be text or json"),
         ("SLACK_API_URL", "canary123", "SLACK_API_URL must be a whole URL"),

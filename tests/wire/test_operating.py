@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from bot import operating, store
 from bot.inbox.inbox import Inbox
-from bot.operating import Memory, NotFound
+from bot.operating import Memory, NotDone, NotFound
 from bot.presence import Presence
 from bot.sealing import Seal
 from bot.settings import Settings, load
@@ -158,6 +158,19 @@ async def test_a_count_that_was_understood_begins_anew_with_what_waits(valkey_ur
         "Mentions: 1 taken; 0 answered, 0 failed, 0 withdrawn, 1 waiting or in work"
     ]
     assert not any("UNACCOUNTED" in line for line in await operating.status(of(valkey_url)))
+
+
+async def test_with_another_key_it_is_said_what_cannot_be_read(valkey_url: str, redis: Redis) -> None:
+    seal = Seal([bytes(range(32))])
+    inbox = Inbox(redis, history_ttl_s=60, seal=seal)
+    await inbox.submit(mention(1))
+    (claim,), _ = await inbox.claim(1)
+    await inbox.done(claim, dead="crashed")
+    await RedisShared(redis, seal=seal).put("process:host:1", "{}", tenant="", ttl_s=60)
+    assert (await operating.status(of(valkey_url)))[-1].endswith("another ENCRYPTION_KEY than this command: 1")
+    with pytest.raises(NotDone, match="cannot be read: sealed with another ENCRYPTION_KEY"):
+        await operating.retry(of(valkey_url), "all")
+    assert await inbox.dead_letters() == 1
 
 
 async def test_all_that_was_given_up_is_dropped_only_after_a_word(
