@@ -2,8 +2,9 @@
 
 import asyncio
 import fcntl
+import subprocess
 import tempfile
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,17 +14,25 @@ from bot.errors import ConfigError, InUse
 
 KEEPER = """
 exec 3<&0
-trap 'trap "" TERM; kill -TERM "$server" 2>/dev/null; wait "$server"; exit 0' TERM
-(read -r _ <&3; kill -TERM $$) &
-while :; do
+server= over= rung=
+trap 'over=1 rung=1; kill -TERM $server 2>/dev/null' TERM
+(read -r _ <&3; left=100; while kill -TERM $$ 2>/dev/null && [ $((left-=1)) -gt 0 ]; do sleep 0.1; done) &
+until [ "$over" ]; do
   "$@" </dev/null >/dev/null 2>&1 3<&- &
   server=$!
-  wait "$server"
-  sleep 0.2
+  while :; do
+    rung=
+    wait "$server"
+    [ "$rung" ] || break
+  done
+  server=
+  [ "$over" ] || sleep 0.2
 done
 """
 """The shell that keeps the embedded server: it starts it again should it die, and ends it when the bot closes its end
 of the pipe or dies itself, also by SIGKILL. So there is never an orphan, and a bot whose store died goes on.
+
+The signal is sent for 10 s or until the shell has gone: one that comes while a process is being made may be lost.
 """
 
 START_WITHIN_S = 10.0
@@ -65,17 +74,7 @@ async def serving(data_dir: Path) -> AsyncGenerator[Path]:
             "daemonize": "no",
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-        # A session of its own keeps Ctrl-C for the bot, which drains first.
-        process = await asyncio.create_subprocess_exec(
-            "/bin/sh",
-            "-c",
-            KEEPER,
-            "routernesia-store",
-            str(server_binary()),
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
+        process = _kept([str(server_binary()), *arguments])
         try:
             await answering(socket, log_file)
             (data_dir / SOCKET).write_text(str(socket))
@@ -84,7 +83,19 @@ async def serving(data_dir: Path) -> AsyncGenerator[Path]:
             (data_dir / SOCKET).unlink(missing_ok=True)
             if process.stdin is not None:
                 process.stdin.close()
-            await process.wait()
+            await asyncio.to_thread(process.wait)
+
+
+def _kept(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """The command in its keeper's hands; it ends when `stdin` is closed.
+
+    Not asyncio's: where that is cancelled in the middle, it kills the keeper alone and may wait for ever (CPython 3.11,
+    measured).
+    """
+    # A session of its own keeps Ctrl-C for the bot, which drains first.
+    return subprocess.Popen(  # noqa: S603 -- a server of ours, with arguments of ours
+        ["/bin/sh", "-c", KEEPER, "routernesia-store", *command], stdin=subprocess.PIPE, start_new_session=True
+    )
 
 
 async def running(data_dir: Path) -> Path | None:

@@ -1,10 +1,13 @@
 """How long the bot waits for its embedded server, which loads its file first."""
 
 import asyncio
+import os
+import subprocess
 import time
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -66,3 +69,51 @@ async def test_a_server_that_loads_for_ever_is_given_up(tmp_path: Path, monkeypa
     async with server(tmp_path / "s", loading(1_000_000)):
         with pytest.raises(ConfigError, match="did not start"):
             await embedded.answering(tmp_path / "s", tmp_path / "log")
+
+
+@pytest.mark.parametrize("number", range(5))
+async def test_a_start_that_is_cancelled_at_once_ends_and_leaves_no_server(tmp_path: Path, number: int) -> None:
+    async def started() -> None:
+        cast("asyncio.Task[None]", asyncio.current_task()).cancel()  # as Ctrl-C does while modules are loaded
+        async with embedded.serving(tmp_path / "data"):
+            raise AssertionError("it goes on")
+
+    starting = asyncio.create_task(started())
+    done, _ = await asyncio.wait({starting}, timeout=20)
+    assert done
+    assert starting.cancelled()
+    assert not _at(tmp_path / "data")
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.0005, 0.001, 0.002, 0.005])
+def test_a_keeper_leaves_no_server_whenever_its_bot_dies(after_s: float) -> None:
+    for number in range(5):
+        seconds = f"{os.getpid()}.{number}"
+        command = ["/bin/sh", "-c", embedded.KEEPER, "keeper", "/bin/sleep", seconds]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as keeper:
+            time.sleep(after_s)
+            assert keeper.stdin
+            keeper.stdin.close()
+            keeper.wait(20)
+        assert not _running(f"/bin/sleep\0{seconds}\0")
+
+
+def _running(words: str) -> list[str]:
+    """The numbers of the processes that were not started by a shell and whose command has these words."""
+    found: list[str] = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            command = file.read_text()
+            if words in command and embedded.KEEPER not in command:
+                found.append(file.parent.name)
+    return found
+
+
+def _at(folder: Path) -> list[str]:
+    """The numbers of the processes that work in a folder, as a server does in that of its file."""
+    found: list[str] = []
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):
+            if link.readlink() == folder:
+                found.append(link.parent.name)
+    return found
