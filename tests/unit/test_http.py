@@ -1,6 +1,7 @@
 """The bot's own HTTP server: probes, metrics, and an exit that nobody can hold up."""
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
@@ -11,6 +12,7 @@ from aiohttp import web
 from bot import http
 from bot.errors import ConfigError
 from bot.metrics import Metrics
+from tests.ports import free
 
 
 async def nothing() -> Sequence[str]:
@@ -25,10 +27,10 @@ async def read(request: web.Request) -> web.Response:
     return web.Response(text=str(len(await request.read())))
 
 
-def serving(*, port: int = 0, routes: Sequence[web.AbstractRouteDef] = ()) -> AbstractAsyncContextManager[int]:
-    return http.serving(
-        host="127.0.0.1", port=port, routes=routes, metrics=Metrics(), obstacles=nothing, refresh=refresh
-    )
+def serving(
+    *, host: str = "127.0.0.1", port: int = 0, routes: Sequence[web.AbstractRouteDef] = ()
+) -> AbstractAsyncContextManager[int]:
+    return http.serving(host=host, port=port, routes=routes, metrics=Metrics(), obstacles=nothing, refresh=refresh)
 
 
 async def test_an_address_that_is_taken_is_a_setting_to_mend() -> None:
@@ -49,3 +51,12 @@ async def test_half_a_request_does_not_hold_up_the_exit(monkeypatch: pytest.Monk
             async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/livez") as answer:
                 assert answer.status == 200
         writer.close()
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has one family of addresses")
+async def test_every_address_is_that_of_both_families() -> None:
+    [port] = free(1)
+    async with serving(host="*", port=port), aiohttp.ClientSession() as session:
+        for address in ("127.0.0.1", "[::1]"):
+            async with session.get(f"http://{address}:{port}/livez") as answer:
+                assert answer.status == 200
