@@ -18,6 +18,9 @@ BODY_MAX_BYTES = 1 << 20
 
 SHUTDOWN_WITHIN_S = 2.0
 
+EVERY_ADDRESS = "*"
+"""As HTTP_HOST. A pod of a cluster with IPv6 alone is probed at its IPv6 address, which 0.0.0.0 does not listen on."""
+
 Obstacles = Callable[[], Awaitable[Sequence[str]]]
 """What keeps the bot from doing its work right now, one sentence each; empty means ready."""
 
@@ -47,7 +50,8 @@ async def serving(
     # aiohttp waits a minute for requests that are under way; one that stands half-sent must not hold the exit up.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_WITHIN_S)
     await runner.setup()
-    site = web.TCPSite(runner, host, port)
+    # None is every address of both families, where the machine has both.
+    site = web.TCPSite(runner, None if host == EVERY_ADDRESS else host, port)
     try:
         await site.start()
     except OSError as error:

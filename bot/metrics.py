@@ -9,6 +9,8 @@ read November 2026; status Development), as Prometheus writes their names: dots 
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from bot.errors import CompletionError
+
 _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _TOKENS = tuple(4.0**power for power in range(14))  # the conventions' own, like those of the duration
 _ASKED = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
@@ -33,6 +35,9 @@ class Metrics:
         self.feedback = self._counter("feedback", "What people thought of answers", ("platform", "verdict"))
         self.fallbacks = self._counter("stream_fallback", "Answers not streamed natively", ("platform", "reason"))
         self.completion_errors = self._counter("completion_errors", "Failed completions requests", ("kind",))
+        for error in CompletionError.__subclasses__():
+            # At 0 from the start: a series that begins with 1 has not increased, says Prometheus.
+            self.completion_errors.labels(error.__name__.lower())
         self.platform_errors = self._counter("platform_errors", "Failed writes", ("platform", "kind"))
         self.limited = self._counter("limited_calls", "Calls answered with 429, by a platform or the model", ("by",))
         self.running = self._gauge("mentions_running", "Mentions in work now")

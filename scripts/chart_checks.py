@@ -99,7 +99,7 @@ def queries(dashboard: Path) -> str:
     """A rule for each query; what Grafana fills in stands filled in."""
     panels = json.loads(dashboard.read_text())["panels"]
     found = [one["expr"] for panel in panels for one in panel.get("targets", [])]
-    filled = [expr.replace("$__rate_interval", "5m").replace("$namespace", "chat") for expr in found]
+    filled = [one.replace("$__rate_interval", "5m").replace("$namespace", "x").replace("$job", "x") for one in found]
     rules = [{"record": f"dashboard:query_{number}", "expr": expr} for number, expr in enumerate(filled)]
     return yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]})
 

@@ -128,7 +128,7 @@ class Settings(BaseSettings):
     )
     http_host: str = Field(
         "0.0.0.0",  # noqa: S104 - probes come from outside the pod
-        description="Address for health, metrics and Slack over HTTP. Default: all.",
+        description="Address for health, metrics and Slack over HTTP. Default: all of IPv4; `*` is IPv6 too.",
     )
     http_port: int = Field(PORT, ge=0, le=65_535, description="Port for the same. Default 8080; 0 takes any free one.")
     worker_slots: int = Field(

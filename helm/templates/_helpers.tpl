@@ -1,14 +1,14 @@
 {{/* What objects are called; two releases in one namespace never share a name. 45: with "-store", a StatefulSet's own
-     suffix and a pod's hash it stays a label's 63. */}}
+     suffix and a pod's hash it stays a label's 63. Helm allows dots in a release's name, Services have none. */}}
 {{- define "bot.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 45 | trimSuffix "-" -}}
-{{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 45 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 45 | trimSuffix "-" -}}
+{{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{- default $full .Values.fullnameOverride | replace "." "-" | trunc 45 | trimAll "-" -}}
 {{- end -}}
+
+{{/* A label's value: 63 characters, the first and the last a letter or a digit. */}}
+{{- define "bot.label" -}}
+{{- regexReplaceAll "^[^A-Za-z0-9]+|[^A-Za-z0-9]+$" (trunc 63 .) "" -}}
 {{- end -}}
 
 {{/* The name of one workload's objects: (list $ "slack"). All in one, there is but one workload: it has the release's. */}}
@@ -20,14 +20,14 @@
 
 {{/* Labels that never change: selectors are immutable. */}}
 {{- define "bot.selector" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | include "bot.label" }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
 {{- define "bot.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | include "bot.label" }}
 {{ include "bot.selector" . }}
-app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | trunc 63 | quote }}
+app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | include "bot.label" | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 

@@ -137,7 +137,8 @@ async def _drawn(url: str, began: float, ended: float) -> str:
 
 
 async def _asked(session: aiohttp.ClientSession, target: dict[str, Any], *, began: float, ended: float) -> list[Line]:
-    query = target["expr"].replace("$namespace", "chat").replace("$__rate_interval", "15s").replace("[1h]", "[2m]")
+    query = target["expr"].replace("$namespace", "chat").replace("$job", ".*").replace("$__rate_interval", "15s")
+    query = query.replace("[1h]", "[2m]")
     params = {"query": query, "start": str(began), "end": str(ended), "step": str(STEP_S)}
     async with session.get("/api/v1/query_range", params=params) as answer:
         found = await answer.json()

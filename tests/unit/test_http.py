@@ -1,6 +1,7 @@
 """The bot's own HTTP server: probes, metrics, and an exit that nobody can hold up."""
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
@@ -12,6 +13,7 @@ from bot import http
 from bot.errors import ConfigError
 from bot.metrics import Metrics
 from bot.probe import probe
+from tests.ports import free
 
 
 async def nothing() -> Sequence[str]:
@@ -26,10 +28,10 @@ async def read(request: web.Request) -> web.Response:
     return web.Response(text=str(len(await request.read())))
 
 
-def serving(*, port: int = 0, routes: Sequence[web.AbstractRouteDef] = ()) -> AbstractAsyncContextManager[int]:
-    return http.serving(
-        host="127.0.0.1", port=port, routes=routes, metrics=Metrics(), obstacles=nothing, refresh=refresh
-    )
+def serving(
+    *, host: str = "127.0.0.1", port: int = 0, routes: Sequence[web.AbstractRouteDef] = ()
+) -> AbstractAsyncContextManager[int]:
+    return http.serving(host=host, port=port, routes=routes, metrics=Metrics(), obstacles=nothing, refresh=refresh)
 
 
 async def test_an_address_that_is_taken_is_a_setting_to_mend() -> None:
@@ -62,3 +64,12 @@ async def test_a_web_page_at_the_port_is_told_as_something_else_than_the_bot() -
         fine, said = await asyncio.to_thread(probe, port, ready=False)
     assert not fine
     assert said == f"something else than the bot answers at port {port}: HTTP 200, a web page"
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has one family of addresses")
+async def test_every_address_is_that_of_both_families() -> None:
+    [port] = free(1)
+    async with serving(host="*", port=port), aiohttp.ClientSession() as session:
+        for address in ("127.0.0.1", "[::1]"):
+            async with session.get(f"http://{address}:{port}/livez") as answer:
+                assert answer.status == 200

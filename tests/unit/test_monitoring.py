@@ -17,7 +17,7 @@ DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text())
 
 ALERTS = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}
 QUERIES = {panel["title"]: [one["expr"] for one in panel.get("targets", [])] for panel in DASHBOARD["panels"]}
-FROM_KUBERNETES = {"namespace", "pod", "le"}
+FROM_KUBERNETES = {"namespace", "job", "pod", "le"}
 
 
 def names() -> set[str]:
@@ -86,3 +86,22 @@ def test_a_runbook_that_names_a_command_leads_to_where_it_is_typed(page: Path) -
     text = page.read_text()
     first = text.find("`routernesia-bot ")
     assert first == -1 or re.match(r"`[^`]+`\]\(\.\./kubernetes\.md#day-two\)", text[first:])
+
+
+def test_the_first_failure_of_each_kind_is_an_increase() -> None:
+    at_start = Metrics().registry
+    for kind in ("unauthorized", "overloaded"):
+        assert at_start.get_sample_value("bot_completion_errors_total", {"kind": kind}) == 0
+
+
+@pytest.mark.parametrize("expr", [expr for one in QUERIES.values() for expr in one])
+def test_the_dashboard_asks_for_the_chosen_bot(expr: str) -> None:
+    metrics = re.findall(r"\b(?:bot|gen_ai_client)_\w+", expr)
+    assert expr.count('{namespace="$namespace", job=~"$job"') == len(metrics)
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_every_alert_tells_two_bots_in_one_namespace_apart(alert: str) -> None:
+    grouped = re.findall(r"by \(([^)]+)\)", ALERTS[alert]["expr"])
+    assert grouped
+    assert all({"namespace", "job"} <= set(by.split(", ")) for by in grouped)
