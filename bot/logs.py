@@ -135,14 +135,18 @@ def _let_through(record: logging.LogRecord) -> bool:
     return record.levelno >= CAPS.get(record.name.partition(".")[0], 0)
 
 
-class _Handler(logging.StreamHandler[TextIO]):
-    """A stream handler that outlives its stream: a log pipe that was closed must not stop the bot."""
+class _Dropping(logging.Handler):
+    """A line that cannot be written stops nobody: one that cannot be formatted, or for a log pipe that was closed."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Drop the line; there is no better place to report it."""
 
 
-class _Said(logging.Handler):
+class _Handler(_Dropping, logging.StreamHandler[TextIO]):
+    """Writes each line to a stream."""
+
+
+class _Said(_Dropping):
     """Gives each line to a function."""
 
     def __init__(self, say: Callable[[str], object]) -> None:
@@ -151,7 +155,10 @@ class _Said(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say the line."""
-        self._say(self.format(record))
+        try:
+            self._say(self.format(record))
+        except Exception:  # noqa: BLE001 - logging's wall, as in StreamHandler
+            self.handleError(record)
 
 
 class Json(logging.Formatter):

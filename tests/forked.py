@@ -8,8 +8,10 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping
-from multiprocessing import get_context
+from contextlib import suppress
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -46,7 +48,9 @@ class Forked:
     def send_signal(self, number: signal.Signals) -> None:
         """Send it one; nothing happens where it has ended."""
         if not self._ended.is_set():
-            os.kill(self.pid, number)
+            # It may have ended unnoticed: the server that forks takes its exit code, not this process.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def wait(self) -> int:
         """Its exit code, once it has ended."""
@@ -77,6 +81,7 @@ async def _reader(source: Connection) -> asyncio.StreamReader:
 
 
 def _become(words: tuple[str, ...], env: dict[str, str], folder: str, out: Connection, err: Connection) -> None:
+    threading.Thread(target=_end_with_the_tests, daemon=True).start()
     os.environ.clear()
     os.environ.update(env)
     os.chdir(folder)
@@ -84,3 +89,11 @@ def _become(words: tuple[str, ...], env: dict[str, str], folder: str, out: Conne
         os.dup2(target.fileno(), number)
         target.close()
     sys.exit(main(words))
+
+
+def _end_with_the_tests() -> None:
+    """A run of tests that is killed leaves no bot behind, and no server that forks, which lives as long as those do."""
+    tests = parent_process()
+    assert tests
+    tests.join()
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -197,3 +197,17 @@ def test_lines_can_be_handed_to_who_draws_on_the_terminal(fmt: str):
     assert line.startswith("{") == (fmt == "json")
     assert out.getvalue().count("\n") == 1
     assert "after" in out.getvalue()
+
+
+def test_a_line_that_cannot_be_formatted_is_dropped_also_where_lines_are_handed_on():
+    class Odd:
+        def __str__(self) -> str:
+            raise ValueError
+
+    logged("text")
+    lines = list[str]()
+    with logs.through(lines.append):
+        log.error("odd", extra={"one": Odd()})
+        log.error("next")
+    (line,) = lines
+    assert "next" in line

@@ -260,6 +260,23 @@ async def test_a_renewed_client_secret_renews_a_token_at_once_that_could_not_be_
     assert exchanges(slack) == 2
 
 
+async def test_the_refusal_of_a_client_secret_that_was_renewed_meanwhile_puts_nothing_off(
+    slack: FakeSlack, core: Core, one: Distributed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await slack.install(one.url, team="T2")
+    await expired(slack, core, "T2")
+    slack.client_secret = "the-secret-of-now"
+
+    def renewed(method: str) -> str:
+        if method == "oauth.v2.access":
+            one.platform.renew(settings(slack))
+        return ""
+
+    monkeypatch.setattr(slack, "fault", renewed)
+    await answered(one, [question(slack, "T2")])
+    assert exchanges(slack) == 2
+
+
 async def test_a_replica_with_an_old_token_reads_the_new_one_and_renews_nothing(
     slack: FakeSlack, core: Core, one: Distributed, other: Distributed
 ) -> None:

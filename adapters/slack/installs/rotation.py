@@ -74,6 +74,7 @@ class Rotation:
         self._clock = clock
         self._running: dict[Key, asyncio.Task[Installation | None]] = {}
         self._trouble: dict[Key, _Trouble] = {}
+        self._secrets = 0
         self._unsaved: dict[Key, tuple[str, Installation]] = {}  # by installation: what it replaces, the new record
 
     def due(self, installation: Installation, *, within_s: float = RENEW_BEFORE_S) -> bool:
@@ -97,6 +98,7 @@ class Rotation:
 
     def secret_renewed(self) -> None:
         """There is another client secret: what was put off may be tried at once."""
+        self._secrets += 1
         self._trouble.clear()
 
     async def aclose(self) -> None:
@@ -130,10 +132,12 @@ class Rotation:
             return await self._exchanged(key, record) if self._may_try(key, record) else record
 
     async def _exchanged(self, key: Key, record: Installation) -> Installation | None:
+        secrets = self._secrets
         try:
             fresh = self._successor(record, await self._ask(record))
         except PlatformError as error:
-            return await self._failed(key, record, error)
+            # The refusal of a secret that was renewed meanwhile says nothing about the one of now.
+            return await self._failed(key, record, error, outdated=self._secrets != secrets)
         self._trouble.pop(key, None)
         self._unsaved[key] = (record.bot_refresh_token or "", fresh)
         log.info("slack_token_renewed", extra=_about(key))
@@ -181,7 +185,9 @@ class Rotation:
         del self._unsaved[key]
         return fresh
 
-    async def _failed(self, key: Key, record: Installation, error: PlatformError) -> Installation | None:
+    async def _failed(
+        self, key: Key, record: Installation, error: PlatformError, *, outdated: bool
+    ) -> Installation | None:
         if code_of(error) == "invalid_refresh_token":
             stands = await self._store.exactly(*key)
             if stands is None or stands.bot_refresh_token != record.bot_refresh_token:
@@ -192,6 +198,8 @@ class Rotation:
             delay_s = _BROKEN_S
         elif isinstance(error, RateLimited):
             delay_s = error.retry_after_s
+        elif outdated:
+            delay_s = 0.0
         else:
             first, most = _DELAYS_S
             before = self._trouble.get(key)
