@@ -39,12 +39,14 @@ class Tracing:
         self._provider: Provider | None = None
         if exporter is None:
             return
-        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.resources import OTELResourceDetector, Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
         about = {"service.name": "routernesia-bot", "service.version": version, "bot.role": role}
-        provider = TracerProvider(resource=Resource.create(about), shutdown_on_exit=False)
+        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go before: `create` alone would let ours win.
+        resource = Resource.create(about).merge(OTELResourceDetector().detect())
+        provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = provider.get_tracer("routernesia-bot")
         self._provider = provider

@@ -1,4 +1,4 @@
-"""The bot as people start it: `python -m bot run` in a process of its own, between the fake services."""
+"""The bot in a process of its own, between the fake services."""
 
 import asyncio
 import json
@@ -16,7 +16,10 @@ from tests.running import KEY, Services
 ROOT = Path(__file__).parents[1]
 
 ABSENT = ROOT / "tests/absent"
-"""First on the path it hides what an operator does not have installed: a tenth of what a process needs to start."""
+"""First on the path it hides what an operator does not have installed: a tenth of what a process needs to start.
+
+For processes that are started by a command; those of `started` are forked from one that has everything loaded.
+"""
 
 ONLY_DISCORD = {"SLACK_BOT_TOKEN": "", "SLACK_APP_TOKEN": ""}
 """For `environment`: without Slack."""
@@ -84,7 +87,7 @@ class Started:
 async def started(
     env: dict[str, str], *, folder: Path, role: str = "all", more: tuple[str, ...] = ()
 ) -> AsyncGenerator[Started]:
-    """`python -m bot run`; killed at the end if it still runs."""
+    """`routernesia-bot run`; killed at the end if it still runs."""
     process = await forked("run", "--role", role, *more, env=env, folder=folder)
     one = Started(process)
     try:

@@ -6,7 +6,7 @@ screen holds. So long answers neither flicker nor lose text. Everything runs on 
 
 import os
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -114,7 +114,9 @@ class Screen:
             self._dim(text)
 
     def _dim(self, text: str) -> None:
-        self._console.print(Text(harmless(text), style="dim"))
+        # Log lines come here: that the terminal has gone must not be one more of them.
+        with suppress(OSError, ValueError):
+            self._console.print(Text(harmless(text), style="dim"))
 
     def thinking(self) -> None:
         """Show a word where the answer will stand."""

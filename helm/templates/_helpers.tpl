@@ -24,11 +24,19 @@ app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | include "b
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{- define "bot.labels" -}}
+{{- define "bot.ownLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | include "bot.label" }}
 {{ include "bot.selector" . }}
 app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | include "bot.label" | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{- define "bot.labels" -}}
+{{ merge (include "bot.ownLabels" . | fromYaml) .Values.commonLabels | toYaml }}
+{{- end -}}
+
+{{- define "bot.podLabels" -}}
+{{ merge (include "bot.ownLabels" . | fromYaml) .Values.podLabels .Values.commonLabels | toYaml }}
 {{- end -}}
 
 {{/* An image by its digest, else by its tag: (list .Values.image "default tag"). */}}

@@ -152,8 +152,30 @@ def test_the_notes_warn_of_a_model_service_that_the_network_policy_shuts_off(
     assert (warning in notes(values)) == bool(missing)
 
 
+def test_no_value_that_templates_rely_on_may_be_null() -> None:
+    # Helm takes a null for "without the default": the template would find nothing there.
+    def walk(schema: dict[str, Any], values: dict[str, Any], path: str) -> Iterator[str]:
+        for name, value in values.items():
+            inner = schema["properties"].get(name, {})
+            if value not in ("", None, [], {}) and name not in schema.get("required", ()):
+                yield path + name
+            if isinstance(value, dict) and "properties" in inner:
+                yield from walk(inner, cast(dict[str, Any], value), f"{path}{name}.")
+
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert list(walk(schema, yaml.safe_load((CHART / "values.yaml").read_text()), "")) == ["config.LOG_FORMAT"]
+
+
+@with_helm
+def test_an_emptied_section_is_named() -> None:
+    said = helm(values={"config": None}).stderr
+    assert "nil pointer" not in said
+    assert "config" in said
+
+
 def test_no_object_in_the_schema_takes_unknown_names() -> None:
     open_ones = {"nodeAffinity", "podAffinity", "podAntiAffinity", "namespaceSelector", "podSelector", "global"}
+    open_ones |= {"fieldRef", "resourceFieldRef"}
 
     def walk(node: Any, name: str) -> Iterator[str]:
         if isinstance(node, list):

@@ -227,3 +227,11 @@ async def test_a_chat_on_a_real_terminal(tmp_path: Path, monkeypatch: pytest.Mon
         assert not platform.failed
     terminal.close()
     assert "good morning" in (tmp_path / "chat_history").read_text()
+
+
+def test_a_remark_to_a_terminal_that_has_gone_raises_nothing(keyboard: PipeInput):
+    class Gone(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError("Input/output error")
+
+    screen(keyboard, Gone()).remark("a log line")

@@ -28,6 +28,7 @@ class Collector:
 
     url: str = ""
     spans: list[Span] = field(default_factory=list[Span])
+    names: set[str] = field(default_factory=set[str])
     raw: bytes = b""
 
     def named(self, name: str) -> list[Span]:
@@ -44,6 +45,8 @@ async def collecting() -> AsyncGenerator[Collector]:
             raise web.HTTPBadRequest
         collector.raw += body
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            about = {one.key: one.value.string_value for one in resource.resource.attributes}
+            collector.names.add(about["service.name"])
             for scope in resource.scope_spans:
                 collector.spans += scope.spans
         return web.Response(content_type="application/x-protobuf")
@@ -69,7 +72,7 @@ async def test_one_mention_is_one_trace_from_the_gateway_to_the_workers_last_wri
 ) -> None:
     async with services() as outside, collecting() as collector:
         outside.completions.default = always(Text("An answer.", usage={"prompt_tokens": 7, "completion_tokens": 2}))
-        env = traced(outside, valkey_url, collector.url)
+        env = traced(outside, valkey_url, collector.url) | {"OTEL_SERVICE_NAME": "bot of sales"}
         async with (
             started(env, folder=tmp_path, role="gateway") as gateway,
             started(env, folder=tmp_path, role="worker") as worker,
@@ -92,6 +95,7 @@ async def test_one_mention_is_one_trace_from_the_gateway_to_the_workers_last_wri
         assert told["gen_ai.usage.input_tokens"].int_value == 7
         (line,) = worker.events("mention_answered")
         assert line["trace_id"] == accept.trace_id.hex()
+        assert collector.names == {"bot of sales"}
         assert SECRET.encode() not in collector.raw
         assert b"An answer" not in collector.raw
 
