@@ -35,7 +35,7 @@ test: .venv/dev.stamp ## Run the tests
 	@$(BIN)/python -m pytest -n 6 --dist worksteal -q -m "not load"
 
 load: .venv/dev.stamp ## Run under load, and replace processes, in small
-	@$(BIN)/python -m pytest -n 3 --dist worksteal -q -m load
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -q -m load
 
 check: .venv/dev.stamp ## Lint, format, types, import rules, lock, chart
 	$(BIN)/ruff check .

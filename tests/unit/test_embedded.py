@@ -20,17 +20,25 @@ LOADING = b"-LOADING Valkey is loading the dataset in memory\r\n"
 @asynccontextmanager
 async def server(socket: Path, answers: Iterator[bytes]) -> AsyncGenerator[None]:
     """Answers each command with the next one; after an empty one it is silent until the other side has gone."""
+    serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        if answer := next(answers):
-            writer.write(answer)
-        else:
-            await reader.read()
-        writer.close()
+        serving.add(cast("asyncio.Task[None]", asyncio.current_task()))
+        try:
+            await reader.readline()
+            if answer := next(answers):
+                writer.write(answer)
+            else:
+                await reader.read()
+        finally:
+            writer.close()
+            with suppress(OSError):  # the other side may have gone before
+                await writer.wait_closed()
 
     async with await asyncio.start_unix_server(serve, socket):
         yield
+    # A server of Python 3.11 that is closed waits for none of them.
+    await asyncio.gather(*serving)
 
 
 def loading(times: int) -> Iterator[bytes]:
