@@ -45,7 +45,10 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         # The libraries in `CAPS` are never let through, whatever the level.
         if record.levelno >= logs.CAPS.get(record.name.partition(".")[0], 0):
-            self.lines.append(self.format(record))
+            try:
+                self.lines.append(self.format(record))
+            except Exception:  # noqa: BLE001 - logging's wall: what cannot be formatted is no line anywhere
+                self.handleError(record)
 
 
 def heard(lines: list[str]) -> list[str]:
