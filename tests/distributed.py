@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from aiohttp import web
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
@@ -22,7 +21,7 @@ from bot.sealing import Seal
 from bot.services import Command, Feedback
 from bot.shared import RedisShared
 from tests.fakes.slack import FakeSlack
-from tests.ports import serve
+from tests.ports import served
 from tests.until import until
 
 KEY = os.urandom(32)
@@ -97,19 +96,6 @@ async def distributed(slack: FakeSlack, core: Core, **more: Any) -> AsyncGenerat
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-
-
-@asynccontextmanager
-async def served(routes: Any) -> AsyncGenerator[str]:
-    """An HTTP server with these routes; gives its address."""
-    app = web.Application()
-    app.add_routes(routes)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    try:
-        yield f"http://127.0.0.1:{await serve(runner)}"
-    finally:
-        await runner.cleanup()
 
 
 _READ: dict[str, Callable[[Any, str], Awaitable[object]]] = {

@@ -1,7 +1,8 @@
 """Ports of this machine that can be reached: a firewall may hold some back (seen: one of 28,000, by a sandbox)."""
 
 import socket
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import ExitStack, asynccontextmanager
 
 from aiohttp import web
 
@@ -29,6 +30,19 @@ async def serve(runner: web.AppRunner, host: str = "127.0.0.1") -> int:
     server = listening(host)
     await web.SockSite(runner, server).start()
     return server.getsockname()[1]
+
+
+@asynccontextmanager
+async def served(routes: Iterable[web.AbstractRouteDef], *, body_max_bytes: int = 1 << 20) -> AsyncGenerator[str]:
+    """A server with these routes; gives its address."""
+    app = web.Application(client_max_size=body_max_bytes)
+    app.add_routes(routes)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        yield f"http://127.0.0.1:{await serve(runner)}"
+    finally:
+        await runner.cleanup()
 
 
 def _reached(server: socket.socket) -> bool:

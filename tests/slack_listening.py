@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from aiohttp import web
 from pydantic import SecretStr
 
 from adapters.slack import workspace
@@ -18,7 +17,7 @@ from adapters.slack.settings import SlackSettings
 from bot.events import Change, Event, Mention, Stop
 from bot.services import Services
 from tests.fakes.slack import FakeSlack
-from tests.ports import serve
+from tests.ports import served
 from tests.until import until
 
 NEVER_S = 600.0
@@ -110,11 +109,5 @@ async def listening(
 @asynccontextmanager
 async def serving(platform: SlackPlatform) -> AsyncGenerator[str]:
     """The platform's own routes on a port; gives the address for events."""
-    app = web.Application(client_max_size=4 * 1024 * 1024)
-    app.add_routes(platform.routes())
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    try:
-        yield f"http://127.0.0.1:{await serve(runner)}/slack/events"
-    finally:
-        await runner.cleanup()
+    async with served(platform.routes(), body_max_bytes=4 << 20) as url:
+        yield f"{url}/slack/events"

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from aiohttp import web
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from adapters.discord.adapter import DiscordPlatform
+from adapters.discord.incoming.endpoint import PATH
 from adapters.discord.incoming.entrance import FAILED
 from adapters.discord.settings import DiscordSettings
 from bot.errors import StoreError
@@ -21,7 +21,7 @@ from tests.discord_interacting import Joined, Taken, joined
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_bot import no_pause
 from tests.fakes.services import FakeServices
-from tests.ports import serve
+from tests.ports import served
 from tests.until import until
 
 PING = b'{"type": 1}'
@@ -34,20 +34,8 @@ async def reached(
     """An adapter that listens, and the address at which Discord reaches it; `more` are settings."""
     discord.by_http = True
     settings = {"discord_public_key": discord.public_key, **more}
-    async with joined(discord, redis, settings=settings, step_s=step_s) as bot, served(bot.platform) as url:
-        yield bot, url
-
-
-@asynccontextmanager
-async def served(platform: DiscordPlatform) -> AsyncGenerator[str]:
-    app = web.Application()
-    app.add_routes(platform.routes())
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        yield f"http://127.0.0.1:{await serve(runner)}/discord/interactions"
-    finally:
-        await runner.cleanup()
+    async with joined(discord, redis, settings=settings, step_s=step_s) as bot, served(bot.platform.routes()) as url:
+        yield bot, url + PATH
 
 
 async def sent(url: str, body: bytes, headers: list[tuple[str, str]]) -> tuple[int, str]:
@@ -152,10 +140,10 @@ async def test_a_process_that_stops_takes_what_kept_connections_bring_and_ends_t
         discord.by_http = True
         asked = discord.command(discord.ann, "help", discord.channel)
         helped = json.dumps(discord.asked[asked].payload).encode()
-        async with served(platform) as url:
+        async with served(platform.routes()) as url:
 
             async def posted(body: bytes) -> tuple[int, str | None]:
-                async with session.post(url, data=body, headers=discord.signed(body)) as response:
+                async with session.post(url + PATH, data=body, headers=discord.signed(body)) as response:
                     return response.status, response.headers.get("Connection")
 
             listening = asyncio.create_task(platform.listen(Taken().submit))

@@ -25,8 +25,9 @@ from bot.errors import Forbidden, StoreError, Unreachable
 from bot.events import Author, Mention, Place
 from bot.sealing import Seal
 from bot.shared import RedisShared
-from tests.distributed import Core, Distributed, answered, distributed, dump, served, settings
+from tests.distributed import Core, Distributed, answered, distributed, dump, settings
 from tests.fakes.slack import FakeSlack
+from tests.ports import served
 from tests.slack_listening import NEVER_S
 from tests.until import until
 

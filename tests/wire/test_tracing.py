@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from bot.tracing import exporting
 from tests.fakes.completions import Text, status
-from tests.ports import serve
+from tests.ports import served
 from tests.running import Services, always, services
 from tests.subprocesses import ONLY_DISCORD, environment, lean, started
 from tests.until import until
@@ -51,15 +51,8 @@ async def collecting() -> AsyncGenerator[Collector]:
                 collector.spans += scope.spans
         return web.Response(content_type="application/x-protobuf")
 
-    app = web.Application()
-    app.router.add_post("/v1/traces", traces)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    collector.url = f"http://127.0.0.1:{await serve(runner)}"
-    try:
+    async with served([web.post("/v1/traces", traces)]) as collector.url:
         yield collector
-    finally:
-        await runner.cleanup()
 
 
 def traced(outside: Services, redis_url: str, collector: str) -> dict[str, str]:
