@@ -32,7 +32,8 @@ COPY --from=build /venv /venv
 # No HOME to write to is needed: the root may be read-only, only /data and /tmp are written.
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp DATA_DIR=/data
 USER 65532:65532
-WORKDIR /data
+# Not /data, where only its owner may look for a .env: a cluster may choose another user.
+WORKDIR /
 VOLUME /data
 EXPOSE 8080
 STOPSIGNAL SIGTERM
@@ -40,3 +41,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["routernesia-bot", "health"]
 ENTRYPOINT ["routernesia-bot"]
 CMD ["run"]
+# Last, since it changes with every commit. /livez, /metrics, traces and `status` tell it.
+ARG REVISION=""
+LABEL org.opencontainers.image.revision="${REVISION}"
+ENV BUILD_REVISION=${REVISION}

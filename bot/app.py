@@ -57,7 +57,8 @@ async def run(config: Config, *, role: "Role" = "all", load: Load) -> int:
 
     Raises ConfigError when nothing can run as configured.
     """
-    from bot import __version__, logs
+    from bot import logs
+    from bot.build import build
     from bot.process import Bot, ended
     from bot.tracing import Tracing, around, exporting
 
@@ -69,7 +70,7 @@ async def run(config: Config, *, role: "Role" = "all", load: Load) -> int:
     if role != "all" and not config.core.redis_url.get_secret_value():
         raise ConfigError(f"--role {role} needs REDIS_URL: gateways and workers meet in one Redis.")
     exporter = exporting(config.core.otel_exporter_otlp_endpoint)
-    tracing = Tracing(exporter, version=__version__, role=role)
+    tracing = Tracing(exporter, version=build(), role=role)
     logs.with_context(around)
     stop = stopped_by(signal.SIGTERM, signal.SIGINT)
     async with AsyncExitStack() as stack:

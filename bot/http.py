@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from bot import __version__
+from bot.build import build
 from bot.errors import ConfigError
 from bot.metrics import Metrics
 
@@ -67,7 +67,7 @@ async def serving(
 
 async def _livez(_: web.Request) -> web.Response:
     """Answering at all is the check: the event loop turns. An outage of Redis must never restart the bot."""
-    return web.Response(text=f"ok {__version__}\n")
+    return web.Response(text=f"ok {build()}\n")
 
 
 def _readyz(obstacles: Obstacles) -> Callable[[web.Request], Awaitable[web.Response]]:

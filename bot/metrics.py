@@ -57,7 +57,7 @@ class Metrics:
             "Calls of the last 10 minutes that count towards a ban of this address",
             ("platform", "status"),
         )
-        self.build = self._gauge("build_info", "The version and role of this process", ("version", "role"))
+        self.build = self._gauge("build_info", "The build and role of this process", ("version", "revision", "role"))
         self.ack = self._histogram("ack_seconds", "Delivery to durable", _QUICK)
         self.first_visible = self._histogram("time_to_first_visible_seconds", "Accepted to first text", _SLOW)
         self.reply = self._histogram("reply_seconds", "Accepted to the finished answer", _SLOW)

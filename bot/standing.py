@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 
 from bot import __version__
+from bot.build import build, revision
 from bot.errors import StoreError
 from bot.inbox.inbox import Inbox
 from bot.inbox.tally import Tally
@@ -41,7 +42,7 @@ class Standing:
         self._shortcomings = shortcomings
         self._since = time.time()
         self.draining = False
-        metrics.build.labels(__version__, role).set(1)
+        metrics.build.labels(__version__, revision(), role).set(1)
 
     async def obstacles(self) -> Sequence[str]:
         """What keeps this process from doing its work right now, one sentence each."""
@@ -103,7 +104,7 @@ class Standing:
         return Process(
             name=own_name(),
             role=self._role,
-            version=__version__,
+            version=build(),
             since=self._since,
             running=self._worker.running,
             slots=self._worker.slots,

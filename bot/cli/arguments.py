@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from bot.build import build
+
 _ABOUT = "A chat bot for Slack and Discord that answers in the thread through an OpenAI-compatible completions API."
 
 _EXAMPLES = """\
@@ -145,7 +147,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser. What it gives has the command's name as `command`, None where none was typed."""
     layout = argparse.RawDescriptionHelpFormatter
     root = argparse.ArgumentParser(prog="routernesia-bot", description=_ABOUT, epilog=_EXAMPLES, formatter_class=layout)
-    root.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    root.add_argument("--version", action="version", version=f"routernesia-bot {build()}", help="print the version")
     _add_env_file(root, default=None)
     commands = root.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=_Command)
 
@@ -201,15 +203,3 @@ class _Command(argparse.ArgumentParser):
         if rest:
             self.error(f"unrecognized arguments: {' '.join(rest)}")
         return given, rest
-
-
-class _Version(argparse.Action):
-    """Looks the version up only when asked: that costs more than all the rest of --help."""
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: object, values: object, option_string: str | None = None
-    ) -> None:
-        from importlib.metadata import version
-
-        print(f"routernesia-bot {version('routernesia-bot')}")
-        parser.exit(0)

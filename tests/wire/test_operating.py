@@ -39,12 +39,12 @@ def of(url: str) -> Settings:
 
 async def test_beside_a_bot_with_its_own_store_everything_can_be_seen(tmp_path: Path) -> None:
     async with services() as outside:
-        env = environment(outside, DATA_DIR=str(tmp_path / "data"))
+        env = environment(outside, DATA_DIR=str(tmp_path / "data"), BUILD_REVISION="3f2a91c")
         async with started(env, folder=tmp_path) as bot:
             await until(lambda: outside.slack.entries("socket", "open") and outside.discord.gateway.live, within_s=30)
             at_port = env | {"HTTP_PORT": str(bot.events("http_listening")[0]["port"])}
             behind_a_proxy = at_port | {"http_proxy": "http://127.0.0.1:9"}
-            assert await shell("health", env=behind_a_proxy, folder=tmp_path) == (0, "ok 0.1.0\n")
+            assert await shell("health", env=behind_a_proxy, folder=tmp_path) == (0, "ok 0.1.0+3f2a91c\n")
             code, said = await shell("health", "--ready", env=at_port, folder=tmp_path)
             assert (code, '"ready": true' in said) == (0, True), said
             outside.completions.default = always(status(404))
@@ -58,6 +58,7 @@ async def test_beside_a_bot_with_its_own_store_everything_can_be_seen(tmp_path: 
                     assert code == 0, said
             assert "Mentions: 1 taken; 0 answered, 1 failed, 0 withdrawn, 0 waiting or in work\n" in said
             assert "slack connected, discord connected" in said
+            assert ": all 0.1.0+3f2a91c, for" in said
             assert "UNACCOUNTED" not in said
             code, said = await shell("dead", "list", env=env, folder=tmp_path)
             assert (code, said.split()[0], "Ana" in said) == (0, failed["id"], False)
