@@ -39,6 +39,7 @@ HTTP: dict[str, Any] = {
 }
 MODES = {
     "all-in-one": ALL_IN_ONE,
+    "all-in-one as another user": {**ALL_IN_ONE, "runAsUser": 1_000_680_000},
     "all-in-one on discord": {**ALL_IN_ONE, "slack": {"enabled": False}},
     "all-in-one on slack over http": HTTP,
     "split": SPLIT,
@@ -84,13 +85,14 @@ async def test_each_mode_answers_and_finishes_its_answers_within_its_grace_perio
             await release.pods[STORE].terminate()
 
 
-async def test_a_pod_may_do_nothing_that_it_need_not_do(outside: Services, tmp_path: Path) -> None:
-    async with installed(SPLIT, outside, folder=tmp_path) as release:
+@pytest.mark.parametrize("user", [65532, 1_000_680_000])
+async def test_a_pod_may_do_nothing_that_it_need_not_do(user: int, outside: Services, tmp_path: Path) -> None:
+    async with installed({**SPLIT, "runAsUser": user}, outside, folder=tmp_path) as release:
         for pod in release.pods.values():
             code, status = await pod.inside("cat", "/proc/1/status")
             facts = dict(line.split(":", 1) for line in status.splitlines())
             assert code == 0
-            assert {"65532"} == {*facts["Uid"].split(), *facts["Gid"].split(), *facts["Groups"].split()}
+            assert {str(user)} == {*facts["Uid"].split(), *facts["Gid"].split(), *facts["Groups"].split()}
             assert [int(facts[name], 16) for name in ("CapBnd", "CapEff", "NoNewPrivs", "Seccomp")] == [0, 0, 1, 2]
             _, mounts = await pod.inside("cat", "/proc/mounts")
             options = {line.split()[1]: line.split()[3].split(",") for line in mounts.splitlines()}

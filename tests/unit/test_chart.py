@@ -163,7 +163,29 @@ def test_no_value_that_templates_rely_on_may_be_null() -> None:
                 yield from walk(inner, cast(dict[str, Any], value), f"{path}{name}.")
 
     schema = json.loads((CHART / "values.schema.json").read_text())
-    assert list(walk(schema, yaml.safe_load((CHART / "values.yaml").read_text()), "")) == ["config.LOG_FORMAT"]
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert list(walk(schema, values, "")) == ["config.LOG_FORMAT", "runAsUser"]
+
+
+@with_helm
+def test_fewest_workers_above_the_most_are_refused() -> None:
+    scaled = {"mode": "split", "store": {"type": "redis"}, "worker": {"autoscaling": {"type": "cpu", "minReplicas": 9}}}
+    assert "minReplicas is above maxReplicas" in helm(values=scaled).stderr
+    scaled["worker"]["autoscaling"]["maxReplicas"] = 9
+    assert helm(values=scaled).returncode == 0
+
+
+@with_helm
+@pytest.mark.parametrize(("user", "found"), [(1_000_680_000, 1_000_680_000), (None, None)])
+def test_the_cluster_may_choose_the_user(user: int | None, found: int | None) -> None:
+    manifests = documents(helm(values={"mode": "split", "store": {"type": "bundled"}, "runAsUser": user}).stdout)
+    pods = [one["spec"]["template"]["spec"] for one in manifests if "template" in one.get("spec", {})]
+    assert len(pods) == 4  # the store, Slack's gateway, the workers, and helm test's
+    for pod in pods:
+        security = pod["securityContext"]
+        assert [security.get(key) for key in ("runAsUser", "runAsGroup", "fsGroup")] == [found] * 3
+        assert security["runAsNonRoot"]
+        assert "runAsUser" not in str(pod["containers"])
 
 
 @with_helm
