@@ -64,6 +64,10 @@ class Watched:
         process.send_signal(signal.SIGKILL)
         await process.wait()
 
+    async def fail_over(self) -> None:
+        """Have the Sentinel promote the replica, as soon as it knows enough of it to do so."""
+        await self.until(self.sentinel, "SENTINEL", "FAILOVER", NAME, shows="OK")
+
     async def ask(self, port: int, *command: str) -> object:
         """The reply to one command."""
         async with Redis(host="127.0.0.1", port=port, password=PASSWORD, decode_responses=True) as client:

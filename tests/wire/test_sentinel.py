@@ -133,7 +133,7 @@ async def test_a_bot_goes_on_with_the_new_primary_and_answers_everything_once(se
         if end == "SIGKILL":
             await servers.kill(servers.first)
         else:
-            await servers.ask(servers.sentinel, "SENTINEL", "FAILOVER", "main")
+            await servers.fail_over()
         asked += [await slack.mention(f"C{number}", "U01", "hello") for number in range(8, 16)]
         await servers.until(servers.second, "ROLE", shows="master")
         if end == "SIGKILL":
