@@ -45,8 +45,8 @@ def image() -> tuple[list[str], dict[str, str]]:
     """The entrypoint and the environment that our Dockerfile gives its last stage."""
     last = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
     [entrypoint] = re.findall(r'^ENTRYPOINT \["([\w-]+)"\]$', last, re.MULTILINE)
-    [given] = re.findall(r"^ENV (.+)$", last, re.MULTILINE)
-    env = dict(pair.split("=", 1) for pair in given.split())
+    given = re.findall(r"^ENV (.+)$", last, re.MULTILINE)
+    env = dict(pair.split("=", 1) for line in given for pair in line.replace("${REVISION}", "").split())
     del env["PATH"]
     return [entrypoint], env
 

@@ -19,6 +19,9 @@ EPOCH_MS = 1_420_070_400_000
 INSTALL_PARAMS: Payload = {"scopes": ["applications.commands", "bot"], "permissions": "309237746688"}
 """What the developer portal has for installs on servers."""
 
+_makers = itertools.count()
+"""As Discord's ids name who made them: else two fakes of one millisecond would make the same."""
+
 
 class World:
     """One server with one channel to begin with; more on demand."""
@@ -49,6 +52,7 @@ class World:
         self.gateway = FakeGateway(token=self.token, granted=lambda: self.content, note=self.note)
         self.random = random.Random(seed)
         self.counter = itertools.count(1)
+        self.maker = next(_makers) % 1024
         self.last_id = 0
         self.nonces: dict[tuple[str, str], tuple[str, float]] = {}
         self.windows: dict[tuple[str, str], Window] = {}
@@ -114,7 +118,8 @@ class World:
 
     def snowflake(self, *, age_s: float = 0.0) -> str:
         """A new id; ids of the present never go backwards."""
-        made = (int((time.time() - age_s) * 1000) - EPOCH_MS) << 22 | (next(self.counter) & 0xFFF)
+        at_ms = int((time.time() - age_s) * 1000) - EPOCH_MS
+        made = at_ms << 22 | self.maker << 12 | (next(self.counter) & 0xFFF)
         if age_s <= 0:
             made = self.last_id = max(made, self.last_id + 1)
         return str(made)
