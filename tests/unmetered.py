@@ -23,3 +23,12 @@ def lift() -> None:
                 setattr(module, name, replace(value, rate=rate))
     for name in ("_PER_MINUTE", "_LIVE_PER_MINUTE"):
         setattr(pace, name, getattr(pace, name) * TIMES)
+
+
+def lift_discords_second() -> None:
+    """Let a process make as many calls a second on Discord as it can, for a fake without the limit of 50."""
+    from adapters.discord.api.second import Second
+
+    defaults = Second.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["limit"] *= TIMES

@@ -105,7 +105,7 @@ def _command(who: Who, stage: Stage, model_url: str, setup: Setup) -> Sequence[s
         arguments = [*stage.reference_arguments(), "--model-url", model_url, "--transport", setup.transport]
         return [sys.executable, "-m", "tests.bench.reference", *arguments]
     profiled = ["-m", "cProfile", "-o", setup.profile] if setup.profile else []
-    return [sys.executable, *profiled, "-m", "tests.bench.bot" if stage.name == "slack" else "bot", "run"]
+    return [sys.executable, *profiled, "-m", "tests.bench.bot", stage.name, "run"]
 
 
 def _environment(stage: Stage, model_url: str, folder: Path, setup: Setup) -> dict[str, str]:
