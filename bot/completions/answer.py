@@ -111,7 +111,9 @@ class Answer:
         if usage := event.get("usage"):
             self.usage = _usage(usage)
         choice = _first(event.get("choices"))
-        text = _content(_dict(choice.get("delta") or choice.get("message")).get("content"))
+        said = _dict(choice.get("delta") or choice.get("message"))
+        # In OpenAI's protocol a model that declines says so in a field of its own: to a reader that is the answer.
+        text = _content(said.get("content")) or _content(said.get("refusal"))
         if reason := choice.get("finish_reason"):
             self._finish(reason)
         return self._visible.feed(text) if text else ""

@@ -386,6 +386,7 @@ FINE: Mapping[str, Raw] = {
         [*_FULL[:-1], event(None, choices=[], usage={"prompt_tokens": 7, "completion_tokens": 3}), DONE]
     ),
     "reasoning_field": Raw([event({"reasoning_content": "secret"}), event({"reasoning": "secret"}), *_FULL]),
+    "refusal_field": Raw([event({"content": None, "refusal": "Hel"}), event({"refusal": "lo wörld 🌍"}), *_FULL[-2:]]),
     "think_tag_split": Raw(text_events("\n<th", "ink>secret", " more</thi", "nk>\n\nHel", "lo ", "wörld 🌍")),
     "parts": Raw([event({"content": [{"type": "text", "text": "Hello "}]}), *_FULL[2:]]),
     "unknown_event": Raw([b'data: {"type": "ping"}\n\n', *_FULL]),
