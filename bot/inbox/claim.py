@@ -25,7 +25,7 @@ class Claim:
     messages that already show its answer; `answer` the whole answer, where the model had finished. `known` is False
     where the inbox has forgotten what was done so far, `wrote` True once an attempt went as far as a write. `stopped`
     is who wants the answer to end, `withdrawn` says that the question was deleted; `ended` is called when either comes
-    while the mention is worked on.
+    while the mention is worked on. `marks` is how many of the two it was claimed with.
     `valid_until` is on the local monotonic clock.
     """
 
@@ -47,6 +47,7 @@ class Claim:
     wrote: bool = False
     stopped: Author | None = None
     withdrawn: bool = False
+    marks: int = 0
     anew: bool = False
     ended: Callable[[], None] | None = None
     settled: bool = False
@@ -99,6 +100,7 @@ def claimed(row: list[Any], entries: Entries, *, now: float, valid_until: float)
         wrote="wrote" in turn,
         stopped=entries.someone(turn["stopped"], conversation) if "stopped" in turn else None,
         withdrawn="withdrawn" in turn,
+        marks=("stopped" in turn) + ("withdrawn" in turn),
         anew=bool(anew),
     )
 

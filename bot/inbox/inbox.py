@@ -245,7 +245,7 @@ class Inbox:
         claim.settled = True
 
     def _again_args(self, claim: Claim, *, delay_s: float) -> Sequence[str | float]:
-        return claim.event_id, delay_s, "1" if claim.wrote else "0", store.TURN_TTL_S
+        return claim.event_id, delay_s, "1" if claim.wrote else "0", claim.marks, store.TURN_TTL_S
 
     async def take_over(self) -> None:
         """Make every lane due now: for the only process on a private Redis, where a dead one's leases bind nobody."""

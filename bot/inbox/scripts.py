@@ -182,16 +182,18 @@ return 1
 )
 
 # A mention that is put back on purpose was not the death of its worker: its try is not counted. One that somebody has
-# stopped or deleted meanwhile waits for no back-off: what they want is due at once.
+# stopped or deleted meanwhile waits for no back-off: what they want is due at once. An attempt that was claimed with
+# such marks has tried just that, so it waits as any other; else it would go round without a pause.
 AGAIN = (
     NOW
     + """
-local k, conversation, token, id, delay, wrote, turn_ttl = KEYS[1], unpack(ARGV)
+local k, conversation, token, id, delay, wrote, marks, turn_ttl = KEYS[1], unpack(ARGV)
 local turn = k .. 'turn:' .. id
 if redis.call('HGET', k .. 'owner', conversation) ~= token then
   return redis.call('HGET', turn, 'settled') == token and 1 or 0
 end
-if redis.call('HEXISTS', turn, 'stopped') + redis.call('HEXISTS', turn, 'withdrawn') > 0 then delay = '0' end
+local stand = redis.call('HEXISTS', turn, 'stopped') + redis.call('HEXISTS', turn, 'withdrawn')
+if stand > tonumber(marks) then delay = '0' end
 redis.call('HSET', turn, 'settled', token)
 redis.call('HDEL', k .. 'owner', conversation)
 redis.call('HINCRBY', turn, 'tries', -1)
