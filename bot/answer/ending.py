@@ -131,7 +131,8 @@ class Ending:
         """
         kind = type(error).__name__.lower()
         self.means.metrics.platform_errors.labels(self.mention.place.platform, kind).inc()
-        if error.retryable and self.times.may_write_later:
+        # A wait beyond its time would hold up all that follows in the conversation, and end in an answer that is late.
+        if error.retryable and self.times.may_write_in(self.claim.back_off_s(error)):
             raise error
         if isinstance(error, Gone):
             # Somebody removed the message or its thread, or stopped the answer: that is no fault.

@@ -319,6 +319,22 @@ class TestAPlatformThatRefuses:
         await bench.ask(mention(1))
         assert bench.failed("undeliverable") == 1
 
+    async def test_that_asks_to_wait_beyond_the_deadline_does_not_hold_up_the_conversation(self, bench: Bench) -> None:
+        bench.server.answers = [Text("The answer."), Text("The next answer.")]
+        bench.platform.faults = [RateLimited("x", retry_after_s=3600)]
+        await bench.ask(mention(1))
+        assert bench.failed("undeliverable") == 1
+        await bench.ask(mention(2))
+        assert list(bench.platform.messages.values()) == ["The next answer."]
+
+    async def test_that_asks_to_wait_within_it_is_waited_for(self, bench: Bench) -> None:
+        bench.server.answers = [Text("The answer.")]
+        bench.platform.faults = [RateLimited("x", retry_after_s=300)]
+        await bench.ask(mention(1))
+        claims, next_due_s = await bench.inbox.claim(1)
+        assert claims == []
+        assert next_due_s == pytest.approx(300, abs=10)
+
     async def test_because_somebody_removed_the_place_it_is_no_fault(
         self, bench: Bench, caplog: pytest.LogCaptureFixture
     ) -> None:
