@@ -15,7 +15,7 @@ from bot.answer.reply import Reply
 from bot.answer.times import Times
 from bot.errors import BotError, CompletionError, Explained, Forbidden, Gone, PlatformError, Rejected, StoreError
 from bot.events import Author, Mention, Message
-from bot.inbox.claim import Claim
+from bot.inbox.claim import WHOLE, Claim
 from bot.inbox.history import Revision
 from bot.inbox.letters import short_id
 from bot.platform import Platform
@@ -47,7 +47,7 @@ class Ending:
             await self.withdraw()
             return
         self._report(outcome, age_s)
-        if outcome == "whole" and not self.mention.private:
+        if outcome == WHOLE and not self.mention.private:
             self.means.titles.begin(self.platform, self.mention, kept)
         self.spent.mentions = 0 if self.mention.replaces else 1
         await self._count_use()

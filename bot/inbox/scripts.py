@@ -113,9 +113,9 @@ return {1, turn[1] or '', turn[2] or ''}
 )
 
 NOTE = """
-local k, conversation, token, id, name, value, link, turn_ttl, history_ttl = KEYS[1], unpack(ARGV)
+local k, conversation, token, id, link, turn_ttl, history_ttl = KEYS[1], unpack(ARGV, 1, 6)
 if redis.call('HGET', k .. 'owner', conversation) ~= token then return 0 end
-redis.call('HSET', k .. 'turn:' .. id, name, value)
+redis.call('HSET', k .. 'turn:' .. id, unpack(ARGV, 7))
 redis.call('EXPIRE', k .. 'turn:' .. id, turn_ttl)
 if link ~= '' then redis.call('SET', k .. 'link:' .. link, conversation, 'EX', history_ttl) end
 return 1
