@@ -104,9 +104,13 @@ class Ending:
                 log.warning("not_deleted", extra={"event_id": self.mention.event_id, "error": str(error)})
         await self.reply.drop_file()
         await self._rest()
+        await self._forgotten()
+
+    async def _forgotten(self, **fields: str) -> None:
+        """Settle a deleted question, of which nothing is kept; `fields` say why something may still stand of it."""
         await self.means.inbox.done(self.claim)
         self.means.metrics.withdrawn.labels(self.mention.place.platform).inc()
-        log.info("mention_withdrawn", extra={"event_id": self.mention.event_id})
+        log.info("mention_withdrawn", extra={"event_id": self.mention.event_id, **fields})
         await self._count_use()
 
     async def no_answer(self, error: CompletionError) -> None:
@@ -146,15 +150,30 @@ class Ending:
         await self.close("undeliverable", error=str(error))
 
     async def give_up(self, reason: str, notice: str, *, level: int = logging.ERROR) -> None:
-        """One honest sentence in the thread, an id for the operator, nothing in the history."""
-        await self.reply.finish(self._sentence(notice), deadline=self.times.write_deadline)
-        await self.close(reason, level=level)
+        """One honest sentence in the thread, an id for the operator, nothing in the history.
+
+        Nothing of that where the question was deleted meanwhile.
+        """
+        if not self.claim.withdrawn:
+            await self.reply.finish(self._sentence(notice), deadline=self.times.write_deadline)
+        if self.claim.withdrawn:
+            await self.withdraw()
+        else:
+            await self.close(reason, level=level)
 
     async def close(self, reason: str, *, level: int = logging.ERROR, **fields: str) -> None:
-        """Settle without an answer; `reason` is the metric's, and the dead letter's."""
+        """Settle without an answer; `reason` is the metric's, and the dead letter's.
+
+        A deleted question is not filed. Where its deletion is news, what was written goes too; else that was tried.
+        """
         platform = self.mention.place.platform
         await self._rest()
-        await self.means.inbox.done(self.claim, dead=reason)
+        if self.claim.withdrawn:
+            await self._forgotten(reason=reason, **fields)
+            return
+        if not await self.means.inbox.done(self.claim, dead=reason):
+            await self.withdraw()
+            return
         self.means.metrics.failed.labels(platform, reason).inc()
         extra = {"event_id": self.mention.event_id, "id": self._id, "reason": reason, **fields}
         log.log(level, "mention_failed", extra=extra)

@@ -201,8 +201,8 @@ class Inbox:
     ) -> bool:
         """Take the event off its lane, with what it adds to the history and what it changes there.
 
-        `dead` files it as given up, and why. False where `messages` were to be added and the question was deleted
-        meanwhile: nothing was done; remove what was written, then settle without them.
+        `dead` files it as given up, and why. False where `messages` were to be added, or it was to be filed, and the
+        question was deleted meanwhile: nothing was done; remove what was written, then settle without them.
         """
         conversation, entries = claim.conversation, self._entries
         revised = [

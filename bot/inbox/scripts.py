@@ -123,9 +123,9 @@ return 1
 
 # `settled` lets a call that redis-py sends again, because its reply was lost, find that it was done.
 # Invariant: the history grows in the same step that takes the mention off its lane, so a retry never adds it twice.
-# Invariant: what was withdrawn, or forgotten with its conversation while it ran, does not come into the history. A
-# withdrawal that its worker has not heard of is told it here (2), with nothing done: what it wrote is to be removed.
-# The answer has no use after that, and does not stay.
+# Invariant: what was withdrawn, or forgotten with its conversation while it ran, does not come into the history, and
+# what was withdrawn is not filed. A withdrawal that its worker has not heard of is told it here (2), with nothing done:
+# what it wrote is to be removed. The answer has no use after that, and does not stay.
 DONE = (
     NOW
     + TALLY
@@ -138,7 +138,7 @@ if redis.call('HGET', k .. 'owner', conversation) ~= token then
   return redis.call('HGET', turn, 'settled') == token and 1 or 0
 end
 local added = 14 + 2 * tonumber(ARGV[13])
-if #ARGV >= added and redis.call('HEXISTS', turn, 'withdrawn') == 1 then return 2 end
+if (#ARGV >= added or dead ~= '') and redis.call('HEXISTS', turn, 'withdrawn') == 1 then return 2 end
 redis.call('HSET', turn, 'settled', token)
 redis.call('HDEL', turn, 'answer', 'edited')
 redis.call('EXPIRE', turn, turn_ttl)
