@@ -53,7 +53,9 @@ class Handler:
         return claim.age_s < self.means.persona.deadline_s + WRITE_AT_LEAST_S
 
     async def _given_up(self, claim: Claim, platform: str, reason: str) -> None:
-        await self.means.inbox.done(claim, dead=reason)
+        if not await self.means.inbox.done(claim, dead=reason):
+            await self.means.inbox.done(claim)  # a deleted question is not filed
+            return
         self.means.metrics.failed.labels(platform, reason).inc()
         event = "mention_unreadable" if reason == "unreadable" else "mention_failed"
         log.error(event, extra={"event_id": claim.event_id, "reason": reason})

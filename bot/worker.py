@@ -172,16 +172,21 @@ class Worker:
             log.warning("put_back_failed", extra={"event_id": claim.event_id, "error": str(error)})
 
     async def _keep_leases(self) -> None:
+        every_s, outage = self._inbox.lease_s / 3, False
         while True:
-            await self._sleep(self._inbox.lease_s / 3)
+            # An outage that is shorter than the lease costs none: the first moment in which Redis is back is used.
+            await self._sleep(min(PAUSE_S, every_s) if outage else every_s)
             claims = [claim for claim in self._running if not claim.settled]
             if not claims:
+                outage = False
                 continue
             try:
                 lost = await self._inbox.renew(claims)
+                outage = False
             except StoreError as error:
-                log.warning("renew_failed", extra={"error": str(error)})
+                log.log(logging.DEBUG if outage else logging.WARNING, "renew_failed", extra={"error": str(error)})
                 lost = [claim for claim in claims if not self._inbox.holds(claim)]
+                outage = True
             for claim in lost:
                 if not claim.settled and (task := self._running.get(claim)):
                     task.cancel()

@@ -15,7 +15,7 @@ from bot.answer.reply import Reply
 from bot.answer.times import Times
 from bot.errors import BotError, CompletionError, Explained, Forbidden, Gone, PlatformError, Rejected, StoreError
 from bot.events import Author, Mention, Message
-from bot.inbox.claim import Claim
+from bot.inbox.claim import WHOLE, Claim
 from bot.inbox.history import Revision
 from bot.inbox.letters import short_id
 from bot.platform import Platform
@@ -47,7 +47,7 @@ class Ending:
             await self.withdraw()
             return
         self._report(outcome, age_s)
-        if outcome == "whole" and not self.mention.private:
+        if outcome == WHOLE and not self.mention.private:
             self.means.titles.begin(self.platform, self.mention, kept)
         self.spent.mentions = 0 if self.mention.replaces else 1
         await self._count_use()
@@ -104,9 +104,13 @@ class Ending:
                 log.warning("not_deleted", extra={"event_id": self.mention.event_id, "error": str(error)})
         await self.reply.drop_file()
         await self._rest()
+        await self._forgotten()
+
+    async def _forgotten(self, **fields: str) -> None:
+        """Settle a deleted question, of which nothing is kept; `fields` say why something may still stand of it."""
         await self.means.inbox.done(self.claim)
         self.means.metrics.withdrawn.labels(self.mention.place.platform).inc()
-        log.info("mention_withdrawn", extra={"event_id": self.mention.event_id})
+        log.info("mention_withdrawn", extra={"event_id": self.mention.event_id, **fields})
         await self._count_use()
 
     async def no_answer(self, error: CompletionError) -> None:
@@ -131,7 +135,8 @@ class Ending:
         """
         kind = type(error).__name__.lower()
         self.means.metrics.platform_errors.labels(self.mention.place.platform, kind).inc()
-        if error.retryable and self.times.may_write_later:
+        # A wait beyond its time would hold up all that follows in the conversation, and end in an answer that is late.
+        if error.retryable and self.times.may_write_in(self.claim.back_off_s(error)):
             raise error
         if isinstance(error, Gone):
             # Somebody removed the message or its thread, or stopped the answer: that is no fault.
@@ -145,15 +150,30 @@ class Ending:
         await self.close("undeliverable", error=str(error))
 
     async def give_up(self, reason: str, notice: str, *, level: int = logging.ERROR) -> None:
-        """One honest sentence in the thread, an id for the operator, nothing in the history."""
-        await self.reply.finish(self._sentence(notice), deadline=self.times.write_deadline)
-        await self.close(reason, level=level)
+        """One honest sentence in the thread, an id for the operator, nothing in the history.
+
+        Nothing of that where the question was deleted meanwhile.
+        """
+        if not self.claim.withdrawn:
+            await self.reply.finish(self._sentence(notice), deadline=self.times.write_deadline)
+        if self.claim.withdrawn:
+            await self.withdraw()
+        else:
+            await self.close(reason, level=level)
 
     async def close(self, reason: str, *, level: int = logging.ERROR, **fields: str) -> None:
-        """Settle without an answer; `reason` is the metric's, and the dead letter's."""
+        """Settle without an answer; `reason` is the metric's, and the dead letter's.
+
+        A deleted question is not filed. Where its deletion is news, what was written goes too; else that was tried.
+        """
         platform = self.mention.place.platform
         await self._rest()
-        await self.means.inbox.done(self.claim, dead=reason)
+        if self.claim.withdrawn:
+            await self._forgotten(reason=reason, **fields)
+            return
+        if not await self.means.inbox.done(self.claim, dead=reason):
+            await self.withdraw()
+            return
         self.means.metrics.failed.labels(platform, reason).inc()
         extra = {"event_id": self.mention.event_id, "id": self._id, "reason": reason, **fields}
         log.log(level, "mention_failed", extra=extra)

@@ -25,10 +25,9 @@ class Times:
         """Seconds until the mention is late; below 0 it is."""
         return self.deadline - self._now
 
-    @property
-    def may_write_later(self) -> bool:
-        """Whether an answer that cannot be written now may still be."""
-        return self.left_s > -WRITE_AT_LEAST_S
+    def may_write_in(self, after_s: float) -> bool:
+        """Whether an answer that cannot be written for so long may still be written then."""
+        return self.left_s + WRITE_AT_LEAST_S > after_s
 
     @property
     def write_deadline(self) -> float:

@@ -17,7 +17,7 @@ from bot.answer.sign import working
 from bot.answer.times import Times
 from bot.errors import CompletionError, PlatformError, TooLong
 from bot.events import Mention, Message
-from bot.inbox.claim import Claim
+from bot.inbox.claim import WHOLE, Claim
 from bot.inbox.inbox import LeaseLost
 from bot.platform import Platform
 
@@ -90,7 +90,7 @@ class Turn:
 
     async def _answer(self) -> None:
         claim = self._claim
-        outcome, text = ("whole", claim.answer) if claim.answer is not None else await self._said()
+        outcome, text = (claim.outcome, claim.answer) if claim.answer is not None else await self._said()
         if not claim.withdrawn:
             with self._means.tracing.span("finish", "CLIENT"):
                 await self._reply.finish(text, deadline=self._times.write_deadline)
@@ -108,7 +108,7 @@ class Turn:
                 stream = await self._ask()
             outcome, text = self._concluded(stream)
         if not self._claim.withdrawn:
-            await self._inbox.note_answer(self._claim, text)
+            await self._inbox.note_answer(self._claim, text, outcome=outcome)
         return outcome, text
 
     async def _ask(self) -> Stream:
@@ -152,7 +152,7 @@ class Turn:
             return "stopped", marks.below(self._stopped(text), unread if text else "")
         mark = marks.INTERRUPTED if stream.error else marks.OF_FINISH.get(stream.finish or "stop", "")
         outcome = "interrupted" if stream.error else stream.finish or "stop"
-        return outcome if mark else "whole", marks.below(text, mark, unread)
+        return outcome if mark else WHOLE, marks.below(text, mark, unread)
 
     def _stopped(self, text: str) -> str:
         """What stands after a stop; an answer of which nothing new had come by then stays as it was."""

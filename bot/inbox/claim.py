@@ -7,11 +7,16 @@ import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from bot.errors import Ambiguous, BotError, RateLimited, Throttled
 from bot.events import Author, Change, Mention, Message
 from bot.inbox.entries import Entries, Line, is_sealed
+
+WHOLE: Final = "whole"
+
+OUTCOMES: Final = frozenset({WHOLE, "stopped", "interrupted", "length", "filter"})
+"""How an answer can end."""
 
 
 @dataclass(slots=True, eq=False)
@@ -22,10 +27,10 @@ class Claim:
     another version wrote it, or someone did by hand. `lines` are the conversation's history; `anew` says that people
     had the bot forget what was said before them. `tries` counts the claims of it that were never settled, this one
     included; `again` how often it was put back. `age_s` is the time since it was accepted. `parts` are the ids of the
-    messages that already show its answer; `answer` the whole answer, where the model had finished. `known` is False
-    where the inbox has forgotten what was done so far, `wrote` True once an attempt went as far as a write. `stopped`
-    is who wants the answer to end, `withdrawn` says that the question was deleted; `ended` is called when either comes
-    while the mention is worked on.
+    messages that already show its answer; `answer` the whole answer, where the model had finished, and `outcome` how
+    it did. `known` is False where the inbox has forgotten what was done so far, `wrote` True once an attempt went as
+    far as a write. `stopped` is who wants the answer to end, `withdrawn` says that the question was deleted; `ended` is
+    called when either comes while the mention is worked on. `marks` is how many of the two it was claimed with.
     `valid_until` is on the local monotonic clock.
     """
 
@@ -43,10 +48,12 @@ class Claim:
     lines: Sequence[Line] = ()
     parts: dict[int, str] = field(default_factory=dict[int, str])
     answer: str | None = None
+    outcome: str = WHOLE
     known: bool = True
     wrote: bool = False
     stopped: Author | None = None
     withdrawn: bool = False
+    marks: int = 0
     anew: bool = False
     ended: Callable[[], None] | None = None
     settled: bool = False
@@ -95,10 +102,12 @@ def claimed(row: list[Any], entries: Entries, *, now: float, valid_until: float)
         lines=entries.lines(history, conversation),
         parts={int(name[5:]): value for name, value in turn.items() if re.fullmatch(r"part:\d{1,4}", name)},
         answer=entries.answered(turn.get("answer"), conversation),
+        outcome=outcome if (outcome := turn.get("outcome", WHOLE)) in OUTCOMES else WHOLE,
         known="accepted" in turn,
         wrote="wrote" in turn,
         stopped=entries.someone(turn["stopped"], conversation) if "stopped" in turn else None,
         withdrawn="withdrawn" in turn,
+        marks=("stopped" in turn) + ("withdrawn" in turn),
         anew=bool(anew),
     )
 

@@ -15,9 +15,9 @@ It knows mentions, changes, leases and tries; it does not know platforms or mode
     token                the last fencing token given out
     wake                 a capped list that only ends a blocking wait early
     history:{conv}       list: what was said, both sides, newest last
-    turn:{event}         hash: what became of one event so far: tries, accepted, answer, part:0, part:1, ...,
-                         whether it was stopped, withdrawn, or forgotten while it ran, and how it reads since
-                         an edit meanwhile
+    turn:{event}         hash: what became of one event so far: tries, accepted, answer and its outcome, part:0,
+                         part:1, ..., whether it was stopped, withdrawn, or forgotten while it ran, and how it
+                         reads since an edit meanwhile
     dead                 the last mentions that were given up, for the operator
     tally                hash: how many events were taken into lanes and off them, and how, since the store began
     stops                a channel: turns that are to end now
@@ -44,7 +44,7 @@ from bot.errors import StoreError
 from bot.events import Event, Message
 from bot.inbox import scripts
 from bot.inbox.accepting import Accepting, Outcome, link, rootless
-from bot.inbox.claim import Claim, claimed
+from bot.inbox.claim import WHOLE, Claim, claimed
 from bot.inbox.entries import Entries
 from bot.inbox.history import Revision
 from bot.inbox.signals import Signal, Signals
@@ -182,23 +182,14 @@ class Inbox:
         claim.parts[part] = message_id
         await self._store(claim, f"part:{part}", message_id, link=_part_link(claim, message_id))
 
-    async def note_answer(self, claim: Claim, text: str) -> None:
-        """Store the whole answer, so that a retry neither pays for nor shows another."""
-        claim.answer = text
-        await self._store(claim, "answer", self._entries.answer(text, claim.conversation), link="")
+    async def note_answer(self, claim: Claim, text: str, *, outcome: str = WHOLE) -> None:
+        """Store the whole answer and how it ended, so that a retry neither pays for nor shows another."""
+        claim.answer, claim.outcome = text, outcome
+        await self._store(claim, "answer", self._entries.answer(text, claim.conversation), "outcome", outcome, link="")
 
-    async def _store(self, claim: Claim, name: str, value: str, *, link: str) -> None:
-        await self._fenced(
-            self._note,
-            "note progress",
-            claim,
-            claim.event_id,
-            name,
-            value,
-            link,
-            store.TURN_TTL_S,
-            self._history_ttl_s,
-        )
+    async def _store(self, claim: Claim, *pairs: str, link: str) -> None:
+        ttls = (store.TURN_TTL_S, self._history_ttl_s)
+        await self._fenced(self._note, "note progress", claim, claim.event_id, link, *ttls, *pairs)
 
     async def done(
         self,
@@ -210,8 +201,8 @@ class Inbox:
     ) -> bool:
         """Take the event off its lane, with what it adds to the history and what it changes there.
 
-        `dead` files it as given up, and why. False where `messages` were to be added and the question was deleted
-        meanwhile: nothing was done; remove what was written, then settle without them.
+        `dead` files it as given up, and why. False where `messages` were to be added, or it was to be filed, and the
+        question was deleted meanwhile: nothing was done; remove what was written, then settle without them.
         """
         conversation, entries = claim.conversation, self._entries
         revised = [
@@ -245,7 +236,7 @@ class Inbox:
         claim.settled = True
 
     def _again_args(self, claim: Claim, *, delay_s: float) -> Sequence[str | float]:
-        return claim.event_id, delay_s, "1" if claim.wrote else "0", store.TURN_TTL_S
+        return claim.event_id, delay_s, "1" if claim.wrote else "0", claim.marks, store.TURN_TTL_S
 
     async def take_over(self) -> None:
         """Make every lane due now: for the only process on a private Redis, where a dead one's leases bind nobody."""

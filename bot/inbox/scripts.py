@@ -113,9 +113,9 @@ return {1, turn[1] or '', turn[2] or ''}
 )
 
 NOTE = """
-local k, conversation, token, id, name, value, link, turn_ttl, history_ttl = KEYS[1], unpack(ARGV)
+local k, conversation, token, id, link, turn_ttl, history_ttl = KEYS[1], unpack(ARGV, 1, 6)
 if redis.call('HGET', k .. 'owner', conversation) ~= token then return 0 end
-redis.call('HSET', k .. 'turn:' .. id, name, value)
+redis.call('HSET', k .. 'turn:' .. id, unpack(ARGV, 7))
 redis.call('EXPIRE', k .. 'turn:' .. id, turn_ttl)
 if link ~= '' then redis.call('SET', k .. 'link:' .. link, conversation, 'EX', history_ttl) end
 return 1
@@ -123,9 +123,9 @@ return 1
 
 # `settled` lets a call that redis-py sends again, because its reply was lost, find that it was done.
 # Invariant: the history grows in the same step that takes the mention off its lane, so a retry never adds it twice.
-# Invariant: what was withdrawn, or forgotten with its conversation while it ran, does not come into the history. A
-# withdrawal that its worker has not heard of is told it here (2), with nothing done: what it wrote is to be removed.
-# The answer has no use after that, and does not stay.
+# Invariant: what was withdrawn, or forgotten with its conversation while it ran, does not come into the history, and
+# what was withdrawn is not filed. A withdrawal that its worker has not heard of is told it here (2), with nothing done:
+# what it wrote is to be removed. The answer has no use after that, and does not stay.
 DONE = (
     NOW
     + TALLY
@@ -138,7 +138,7 @@ if redis.call('HGET', k .. 'owner', conversation) ~= token then
   return redis.call('HGET', turn, 'settled') == token and 1 or 0
 end
 local added = 14 + 2 * tonumber(ARGV[13])
-if #ARGV >= added and redis.call('HEXISTS', turn, 'withdrawn') == 1 then return 2 end
+if (#ARGV >= added or dead ~= '') and redis.call('HEXISTS', turn, 'withdrawn') == 1 then return 2 end
 redis.call('HSET', turn, 'settled', token)
 redis.call('HDEL', turn, 'answer', 'edited')
 redis.call('EXPIRE', turn, turn_ttl)
@@ -182,16 +182,18 @@ return 1
 )
 
 # A mention that is put back on purpose was not the death of its worker: its try is not counted. One that somebody has
-# stopped or deleted meanwhile waits for no back-off: what they want is due at once.
+# stopped or deleted meanwhile waits for no back-off: what they want is due at once. An attempt that was claimed with
+# such marks has tried just that, so it waits as any other; else it would go round without a pause.
 AGAIN = (
     NOW
     + """
-local k, conversation, token, id, delay, wrote, turn_ttl = KEYS[1], unpack(ARGV)
+local k, conversation, token, id, delay, wrote, marks, turn_ttl = KEYS[1], unpack(ARGV)
 local turn = k .. 'turn:' .. id
 if redis.call('HGET', k .. 'owner', conversation) ~= token then
   return redis.call('HGET', turn, 'settled') == token and 1 or 0
 end
-if redis.call('HEXISTS', turn, 'stopped') + redis.call('HEXISTS', turn, 'withdrawn') > 0 then delay = '0' end
+local stand = redis.call('HEXISTS', turn, 'stopped') + redis.call('HEXISTS', turn, 'withdrawn')
+if stand > tonumber(marks) then delay = '0' end
 redis.call('HSET', turn, 'settled', token)
 redis.call('HDEL', k .. 'owner', conversation)
 redis.call('HINCRBY', turn, 'tries', -1)

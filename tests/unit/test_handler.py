@@ -310,6 +310,19 @@ class TestAPlatformThatRefuses:
         assert list(bench.platform.messages.values()) == ["The answer."]
         assert len(bench.server.requests) == 1
 
+    async def test_for_longer_an_answer_that_broke_off_is_still_counted_as_one(
+        self, bench: Bench, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(times, "WRITE_WITHIN_S", 0.1)
+        bench.server.answers = [Raw(text_events("Half", " of it")[:2], ending="cut")]
+        bench.platform.faults = [Unreachable("x")] * 9
+        await bench.ask(mention(1))
+        bench.platform.faults = ()
+        await redis.zadd(store.key("ready"), {"fake:W:C:t1": 1})
+        await bench.answer()
+        assert list(bench.platform.messages.values()) == [f"Half of it\n\n{marks.INTERRUPTED}"]
+        assert (bench.answered("interrupted"), bench.answered("whole")) == (1, 0)
+
     async def test_beyond_the_deadline_the_mention_is_filed(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -318,6 +331,22 @@ class TestAPlatformThatRefuses:
         bench.platform.faults = [Unreachable("x")] * 9
         await bench.ask(mention(1))
         assert bench.failed("undeliverable") == 1
+
+    async def test_that_asks_to_wait_beyond_the_deadline_does_not_hold_up_the_conversation(self, bench: Bench) -> None:
+        bench.server.answers = [Text("The answer."), Text("The next answer.")]
+        bench.platform.faults = [RateLimited("x", retry_after_s=3600)]
+        await bench.ask(mention(1))
+        assert bench.failed("undeliverable") == 1
+        await bench.ask(mention(2))
+        assert list(bench.platform.messages.values()) == ["The next answer."]
+
+    async def test_that_asks_to_wait_within_it_is_waited_for(self, bench: Bench) -> None:
+        bench.server.answers = [Text("The answer.")]
+        bench.platform.faults = [RateLimited("x", retry_after_s=300)]
+        await bench.ask(mention(1))
+        claims, next_due_s = await bench.inbox.claim(1)
+        assert claims == []
+        assert next_due_s == pytest.approx(300, abs=10)
 
     async def test_because_somebody_removed_the_place_it_is_no_fault(
         self, bench: Bench, caplog: pytest.LogCaptureFixture

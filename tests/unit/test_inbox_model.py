@@ -51,12 +51,21 @@ class Lane:
     edited: str = ""  # how the mention in work reads by now
     holder: Claim | None = None
     held: float = 0.0
+    known: int = 0  # how many wishes to end its holder began with
     put_back_until_due: bool = False
 
     @property
     def running(self) -> Entry | None:
         """What its holder works on."""
         return self.waiting[self.held] if self.holder else None
+
+    @property
+    def wishes(self) -> int:
+        """How many wishes to end stand for what is worked on."""
+        entry = self.waiting[self.held]
+        if entry.kind != "mention":
+            return self.held in self.stopped_changes
+        return (entry.number in self.stopped) + (entry.number in self.withdrawn)
 
     def waits(self, number: int) -> float | None:
         """The score of a mention that was not settled."""
@@ -184,7 +193,7 @@ class InboxMachine(RuleBasedStateMachine):
             else:
                 assert claim.change
                 assert (claim.change.now.text if claim.change.now else None) == entry.text
-            lane.holder = claim
+            lane.holder, lane.known = claim, lane.wishes
 
     @rule(lane=st.sampled_from(LANES))
     def settle(self, lane: str) -> None:
@@ -225,12 +234,8 @@ class InboxMachine(RuleBasedStateMachine):
         state = self.lanes[lane]
         if state.holder is None:
             return
-        running = state.waiting[state.held]
         self.wait_for(self.inbox.again(state.holder, delay_s=600 if delayed else 0))
-        wanted_now = state.held in state.stopped_changes or (
-            running.kind == "mention" and running.number in state.stopped | state.withdrawn
-        )
-        state.put_back_until_due = delayed and not wanted_now
+        state.put_back_until_due = delayed and state.wishes == state.known
         self._let_go(state)
 
     @rule(lane=st.sampled_from(LANES))

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from bot import store
 from bot.errors import StoreError, Throttled
-from bot.events import Message
+from bot.events import Event, Message
 from bot.handler import Handler
 from bot.inbox.claim import Claim
 from bot.inbox.inbox import Inbox
@@ -45,6 +45,20 @@ async def test_a_deletion_that_its_worker_did_not_hear_ends_the_back_off(redis: 
         await bench.inbox.submit(deleted(mention(1)))
         await bench.inbox.again(claim, delay_s=300)
         assert (await claimed(bench)).withdrawn
+
+
+@pytest.mark.parametrize("wish", [stop(), deleted(mention(1))])
+async def test_a_wish_to_end_that_cannot_be_met_now_waits_for_its_back_off(redis: Redis, wish: Event) -> None:
+    """Due at once is what an attempt did not begin with: else it comes a thousand times a second."""
+    async with core(redis) as bench:
+        await bench.inbox.submit(mention(1))
+        claim = await claimed(bench)
+        await bench.inbox.submit(wish)
+        await bench.inbox.again(claim, delay_s=300)
+        await bench.inbox.again(await claimed(bench), delay_s=300)
+        claims, next_due_s = await bench.inbox.claim(1)
+        assert claims == []
+        assert next_due_s == pytest.approx(300, abs=10)
 
 
 async def test_a_deleted_question_takes_along_what_a_dead_worker_posted_and_did_not_note(redis: Redis) -> None:

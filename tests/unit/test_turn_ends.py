@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from bot import store
-from bot.answer import marks
+from bot import handler, store
+from bot.answer import marks, times
 from bot.answer.ledger import FILE_PART
 from bot.answer.means import Means
 from bot.errors import Forbidden, RateLimited, StoreError, Unreachable
@@ -185,6 +185,61 @@ class TestADeletedQuestion:
         assert bench.metrics.registry.get_sample_value(*WITHDRAWN) == 1
         assert await lane_is_empty(bench)
         assert await remembered(bench) == []
+
+    @pytest.mark.parametrize("heard", [True, False])
+    async def test_while_it_is_given_up_leaves_neither_the_sentence_nor_a_letter(
+        self, bench: Bench, heard: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bench.server.answers = [status(404)]
+        await bench.inbox.submit(mention(1))
+        (claim,), _ = await bench.inbox.claim(1)
+        post = bench.platform.post
+
+        async def posted(*given: Any, **named: Any) -> str:
+            message_id = await post(*given, **named)
+            await bench.inbox.submit(deleted(mention(1)))
+            if heard:
+                claim.end(withdrawn=True)
+            return message_id
+
+        monkeypatch.setattr(bench.platform, "post", posted)
+        await bench.handler(claim)
+        assert bench.platform.messages == {}
+        assert await bench.inbox.dead_letters() == 0
+        assert bench.metrics.registry.get_sample_value(*WITHDRAWN) == 1
+        assert bench.failed("invalid") == 0
+        assert await lane_is_empty(bench)
+
+    async def test_whose_answer_can_never_be_removed_is_not_filed(
+        self, bench: Bench, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(times, "WRITE_AT_LEAST_S", -600)
+        bench.platform.messages = {"a": "half"}
+        await bench.inbox.submit(mention(1))
+        (dead,), _ = await bench.inbox.claim(1)
+        await bench.inbox.note_part(dead, 0, "a")
+        await redis.zadd(store.key("ready"), {"fake:W:C:t1": 1})
+        await bench.inbox.submit(deleted(mention(1)))
+
+        async def away(*_: Any, **__: Any) -> None:
+            raise Unreachable("x")
+
+        monkeypatch.setattr(bench.platform, "delete", away)
+        await bench.answer()
+        assert await bench.inbox.dead_letters() == 0
+        assert await lane_is_empty(bench)
+
+    async def test_for_a_platform_that_is_not_open_here_is_not_filed(
+        self, bench: Bench, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(handler, "WRITE_AT_LEAST_S", -601)
+        await bench.inbox.submit(mention(1, platform="other"))
+        (dead,), _ = await bench.inbox.claim(1)
+        await redis.zadd(store.key("ready"), {dead.conversation: 1})
+        await bench.inbox.submit(deleted(mention(1, platform="other")))
+        await bench.answer()
+        assert await bench.inbox.dead_letters() == 0
+        assert await lane_is_empty(bench)
 
     async def test_that_was_answered_is_forgotten_with_its_answer_and_nothing_is_posted(self, bench: Bench) -> None:
         await bench.ask(mention(1, text="question"))

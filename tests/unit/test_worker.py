@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -310,6 +310,38 @@ async def test_an_outage_of_redis_is_sat_out_and_said_once(
     async with working(inbox, handle):
         await until(lambda: done)
     assert [one.message for one in caplog.records if one.name == "bot.worker"] == ["claim_failed", "claims_again"]
+
+
+async def test_a_renewal_that_failed_is_tried_again_at_once_and_not_after_a_third_of_the_lease(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renew = inbox.renew
+    seen: list[str | float] = []
+    fails = [StoreError("away")] * 2
+
+    async def failing(claims: Sequence[Claim]) -> list[Claim]:
+        seen.append("failed" if fails else "renewed")
+        if fails:
+            raise fails.pop()
+        return await renew(claims)
+
+    async def sleep(pause_s: float) -> None:
+        if seen:
+            seen.append(pause_s)
+        await asyncio.sleep(0)
+
+    async def handle(claim: Claim) -> None:
+        await until(lambda: "renewed" in seen)
+        await inbox.done(claim)
+
+    monkeypatch.setattr(inbox, "renew", failing)
+    await inbox.submit(mention(1))
+    worker = Worker(inbox, handle, slots=1, metrics=Metrics(), sleep=sleep)
+    task = asyncio.create_task(worker.run())
+    await until(lambda: 10.0 in seen)
+    task.cancel()
+    await asyncio.wait([task])
+    assert seen[: seen.index(10.0) + 1] == ["failed", 1.0, "failed", 1.0, "renewed", 10.0]
 
 
 async def test_leases_that_cannot_be_renewed_are_kept_until_they_lapse_by_the_local_clock(
