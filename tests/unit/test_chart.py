@@ -169,10 +169,10 @@ def test_no_value_that_templates_rely_on_may_be_null() -> None:
 
 @with_helm
 def test_fewest_workers_above_the_most_are_refused() -> None:
-    scaled = {"mode": "split", "store": {"type": "redis"}, "worker": {"autoscaling": {"type": "cpu", "minReplicas": 9}}}
-    assert "minReplicas is above maxReplicas" in helm(values=scaled).stderr
-    scaled["worker"]["autoscaling"]["maxReplicas"] = 9
-    assert helm(values=scaled).returncode == 0
+    workers = {"type": "cpu", "minReplicas": 9}
+    values: dict[str, Any] = {"mode": "split", "store": {"type": "redis"}, "worker": {"autoscaling": workers}}
+    assert "minReplicas is above maxReplicas" in helm(values=values).stderr
+    assert helm(values={**values, "worker": {"autoscaling": {**workers, "maxReplicas": 9}}}).returncode == 0
 
 
 @with_helm
