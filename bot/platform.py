@@ -120,9 +120,10 @@ class Platform(Protocol):
         """Show that an answer is being prepared (called again every few seconds), or that it now stands."""
         ...
 
-    async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
-        """What was said before the mention in its thread, oldest first, at most `limit`.
+    async def backfill(self, mention: Mention, *, limit: int, since: str = "") -> Sequence[Message]:
+        """What was said before the mention in its thread, oldest first, at most `limit`: the newest.
 
+        With `since`, the id of a message there, only from that one on, whether it still stands or not.
         () where there is nothing. Raises Forbidden where it may not be read; a passing failure is raised as well, so
         that it can be tried again.
         """

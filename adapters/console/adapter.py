@@ -179,7 +179,7 @@ class ConsolePlatform:
         elif turn.shown is not None and not turn.stopped:
             self._close(turn)
 
-    async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
+    async def backfill(self, mention: Mention, *, limit: int, since: str = "") -> Sequence[Message]:
         """Nothing: a terminal's threads have only what the core remembers."""
         return ()
 

@@ -254,12 +254,12 @@ class DiscordPlatform:
         if self._services and not self._client.wants_content:
             await self._lines.hint(mention)
 
-    async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
+    async def backfill(self, mention: Mention, *, limit: int, since: str = "") -> Sequence[Message]:
         """What was said before: the thread or direct message, or the replies that lead up to the mention.
 
         () where Discord refuses for good. Raises Forbidden, Unreachable and RateLimited; see `Reading.before`.
         """
-        return await self._reading.before(mention, limit=limit)
+        return await self._reading.before(mention, limit=limit, since=since)
 
     async def wants_title(self, mention: Mention) -> bool:
         """Whether the mention's thread was opened for it and is still named after it. Raises PlatformError."""

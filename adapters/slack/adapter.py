@@ -175,9 +175,9 @@ class SlackPlatform:
         """Show that an answer is being prepared, or that it stands."""
         await (await self._workspace(mention)).working(mention, on=on)
 
-    async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
+    async def backfill(self, mention: Mention, *, limit: int, since: str = "") -> Sequence[Message]:
         """The thread before the mention, oldest first."""
-        return await (await self._workspace(mention)).backfill(mention, limit=limit)
+        return await (await self._workspace(mention)).backfill(mention, limit=limit, since=since)
 
     async def aclose(self) -> None:
         """Close the connections to Slack."""

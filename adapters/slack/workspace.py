@@ -155,19 +155,24 @@ class Workspace:
         self.pace.ended(mention.event_id)
         await self.sessions.settled(mention)
 
-    async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
+    async def backfill(self, mention: Mention, *, limit: int, since: str = "") -> Sequence[Message]:
         """The thread before the mention, oldest first; () where there is none.
 
-        A private mention is about a thread, not in it: it gets all of it. Raises Forbidden where the thread may not be
-        read, Unreachable and RateLimited.
+        A private mention is about a thread, not in it: it gets all of it. Where Slack lets a thread be read only once a
+        minute, that is kept for those that the bot is called into: nothing is read `since` a message. Raises Forbidden
+        where the thread may not be read, Unreachable and RateLimited.
         """
         thread = mention.place.thread
         if thread is None or (thread == mention.message_id and not mention.private):
             return ()
+        if since and self.options.distributed:
+            return ()
         found: deque[Json] = deque(maxlen=max(0, min(limit, _BACKFILL_MAX)))
         try:
-            async for raw in self._thread(mention):
-                if (mention.private or raw.get("ts") != mention.message_id) and message(raw, self.me):
+            async for raw in self._thread(mention, since=since):
+                ts = str(raw.get("ts"))
+                # Slack gives the thread's first message whatever the bounds.
+                if ts >= since and (mention.private or ts != mention.message_id) and message(raw, self.me):
                     found.append(raw)
         except Gone:
             return ()
@@ -181,10 +186,12 @@ class Workspace:
         await self._chores.aclose()
         await self.names.aclose()
 
-    async def _thread(self, mention: Mention) -> AsyncIterator[Json]:
+    async def _thread(self, mention: Mention, *, since: str) -> AsyncIterator[Json]:
         latest = None if mention.private else mention.message_id
         if not self.options.distributed:
-            async for raw in stored(self.api, mention, latest=latest):
+            async for raw in stored(
+                self.api, mention, latest=latest, oldest=since or None, inclusive="true" if since else None
+            ):
                 yield raw
             return
         # One call in a minute is all there is, so a second page cannot be had: what Slack gives first has to do.

@@ -73,7 +73,7 @@ class Ending:
             mention.files,
             answers=self.past.answers,
         )
-        return await inbox.done(claim, [*self.past.backfilled, asked, said])
+        return await inbox.done(claim, [*self.past.backfilled, asked, said], heard=self.past.heard)
 
     def _report(self, outcome: str, age_s: float) -> None:
         platform, metrics = self.mention.place.platform, self.means.metrics

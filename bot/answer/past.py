@@ -29,7 +29,8 @@ class Past:
     """What one turn knows of the conversation.
 
     `earlier` is the answer that is to be given anew, where one is. `backfilled` was read from the platform and is not
-    in the history yet; `unread` says that it could not be read.
+    in the history yet; `unread` says that it could not be read. `heard` are the ids of messages that the bot had missed
+    and that were asked for.
     """
 
     def __init__(self, claim: Claim, mention: Mention, platform: Platform) -> None:
@@ -39,6 +40,8 @@ class Past:
         self.earlier = history.earlier(claim.lines, mention.replaces)
         self.backfilled: Sequence[Message] = ()
         self.unread = False
+        self.heard: Sequence[str] = ()
+        self._is_read = False
 
     @property
     def question(self) -> Mention:
@@ -61,27 +64,50 @@ class Past:
         return {*_people([*self._claim.history, *self.backfilled]), self._mention.author.id}
 
     async def read(self, inbox: Inbox, *, left_s: Callable[[], float]) -> Sequence[Message]:
-        """What was said before the question; the platform is asked where the bot was only now called into a thread.
+        """What was said before the question.
 
+        The platform is asked where the bot was only now called into a thread, and where others have talked there since.
         Raises PlatformError where it is worth while to try again later, within `left_s()` seconds.
         """
-        mention = self._mention
+        claim, mention = self._claim, self._mention
+        self._is_read = True
         if self.earlier:
             return history.branch(self.earlier.before, self.earlier.question.answers)
-        if (said := history.branch(self._claim.history, self.answers)) or self._claim.anew:
+        said = history.branch(claim.history, self.answers)
+        goes_on = bool(said) or claim.anew
+        in_thread = mention.place.thread is not None
+        if not in_thread and (goes_on or mention.private or mention.reply_to is None):
             return said
-        if mention.place.thread is None and (mention.private or mention.reply_to is None):
-            return ()
+        if goes_on and not claim.missed:
+            return said
+        await self._ask(since=claim.missed[0] if goes_on else "", left_s=left_s)
+        if not mention.private and (people := _people(self.backfilled)):
+            await inbox.meet(claim, people)
+        return [*said, *self.backfilled]
+
+    async def complete(self, inbox: Inbox) -> None:
+        """Read it for those who ask later, where this attempt has asked nothing itself. Raises StoreError.
+
+        Else a thread whose first answer was stopped, or came of an attempt that died, would never be read.
+        """
+        if not self._is_read:
+            await self.read(inbox, left_s=lambda: 0.0)
+
+    async def _ask(self, *, since: str, left_s: Callable[[], float]) -> None:
+        mention, claim = self._mention, self._claim
         try:
-            self.backfilled = await self._platform.backfill(mention, limit=BACKFILL_MAX)
+            found = await self._platform.backfill(mention, limit=BACKFILL_MAX, since=since)
         except PlatformError as error:
             if self._worth_waiting(error, left_s()):
                 raise
             self.unread = True
             log.warning("backfill_failed", extra={"event_id": mention.event_id, "error": str(error)})
-        if not mention.private and (people := _people(self.backfilled)):
-            await inbox.meet(self._claim, people)
-        return self.backfilled
+            self.heard = () if error.retryable else claim.missed
+            return
+        known = {message_id for line in claim.history for message_id in (line.message_id, *line.more_ids)}
+        # What the bot said itself it knows; what of it is not in the history is not to come back.
+        new = [line for line in found if line.role == "user" and line.message_id not in known]
+        self.backfilled, self.heard = new if since else found, claim.missed
 
     def _worth_waiting(self, error: PlatformError, left_s: float) -> bool:
         if isinstance(error, RateLimited) and error.retry_after_s > BACKFILL_WAIT_S:

@@ -97,6 +97,7 @@ class Turn:
         if claim.withdrawn:
             await self._ending.withdraw()
         else:
+            await self._past.complete(self._inbox)
             await self._ending.settle(text, outcome)
 
     async def _said(self) -> tuple[str, str]:

@@ -22,6 +22,9 @@ GONE_TTL_S = 15 * 60
 (Events API docs, 2026-11); more than twice that.
 """
 
+MISSED_MAX = 50
+"""Ids of messages not for the bot that are kept until it is mentioned again: as many as are read at once."""
+
 Outcome = Literal["accepted", "duplicate", "ignored", "withdrawn"]
 """`withdrawn`: a change took a mention that waited off its lane."""
 
@@ -70,6 +73,8 @@ class Accepting:
             store.TURN_TTL_S,
             self._history_ttl_s,
             link(place, mention.message_id) if joins and rootless(place) and mention.reply_to else "",
+            mention.message_id,
+            MISSED_MAX,
             *mention.others,
         )
 

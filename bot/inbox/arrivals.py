@@ -14,6 +14,7 @@ from bot.inbox.scripts import LANE, NOW, TALLY
 # A reply's own message is linked (`own`) to the conversation that it joins, because its deletion names nothing else.
 # Invariant: a mention whose deletion came first is not taken, and one whose edit came first is taken as edited.
 # Who asks for a private answer, or for another one, does not take part in the conversation by that (`joins`).
+# What is not for the bot where several people talk is `missed`: the next mention there has it read from the platform.
 SUBMIT = (
     NOW
     + LANE
@@ -21,21 +22,27 @@ SUBMIT = (
     + """
 local k = KEYS[1]
 local call, raw, id, conversation, link, author, addressed, sent_at = unpack(ARGV, 1, 8)
-local joins, gone, talks, seen_ttl, turn_ttl, history_ttl, own = unpack(ARGV, 9, 15)
+local joins, gone, talks, seen_ttl, turn_ttl, history_ttl, own, message, missed_max = unpack(ARGV, 9, 17)
 conversation = linked(k, conversation, {link}, 1)
 local people, seen = k .. 'people:' .. conversation, k .. 'seen:' .. id
 local mark = redis.call('GET', seen)
 if not mark and gone ~= '' and redis.call('EXISTS', k .. 'gone:' .. gone) == 1 then return 'ignored' end
 if joins == '1' then
   if addressed == '0' and redis.call('EXISTS', people) == 0 then return 'ignored' end
-  redis.call('SADD', people, author, unpack(ARGV, 16))
+  redis.call('SADD', people, author, unpack(ARGV, 18))
   redis.call('EXPIRE', people, history_ttl)
 end
 if mark then
   redis.call('SET', seen, mark, 'EX', seen_ttl)
   return mark == call and 'accepted' or 'duplicate'
 end
-if joins == '1' and addressed == '0' and redis.call('SCARD', people) > 1 then return 'ignored' end
+if joins == '1' and addressed == '0' and redis.call('SCARD', people) > 1 then
+  local missed = k .. 'missed:' .. conversation
+  redis.call('ZADD', missed, sent_at, message)
+  redis.call('ZREMRANGEBYRANK', missed, 0, -1 - missed_max)
+  redis.call('EXPIRE', missed, history_ttl)
+  return 'ignored'
+end
 if gone ~= '' then raw = redis.call('GETDEL', k .. 'edited:' .. gone) or raw end
 local at = now()
 redis.call('SET', seen, call, 'EX', seen_ttl)

@@ -25,7 +25,8 @@ class Claim:
 
     It is a `mention` or a `change`; neither where `raw` cannot be read: `sealed` where a key is missing here, else
     another version wrote it, or someone did by hand. `lines` are the conversation's history; `anew` says that people
-    had the bot forget what was said before them. `tries` counts the claims of it that were never settled, this one
+    had the bot forget what was said before them, `missed` are the ids of messages since its last mention there that
+    were not for it, oldest first. `tries` counts the claims of it that were never settled, this one
     included; `again` how often it was put back. `age_s` is the time since it was accepted. `parts` are the ids of the
     messages that already show its answer; `answer` the whole answer, where the model had finished, and `outcome` how
     it did. `known` is False where the inbox has forgotten what was done so far, `wrote` True once an attempt went as
@@ -55,6 +56,7 @@ class Claim:
     withdrawn: bool = False
     marks: int = 0
     anew: bool = False
+    missed: Sequence[str] = ()
     ended: Callable[[], None] | None = None
     settled: bool = False
 
@@ -83,7 +85,7 @@ class Claim:
 
 def claimed(row: list[Any], entries: Entries, *, now: float, valid_until: float) -> Claim:
     """One row of the claim script as a Claim. `now` is the server's time; what cannot be read counts as unknown."""
-    conversation, token, raw, event_id, flat, history, anew = row
+    conversation, token, raw, event_id, flat, history, anew, missed = row
     turn: Mapping[str, str] = dict(zip(flat[::2], flat[1::2], strict=True))
     event = entries.event(raw, conversation)
     mention = event if isinstance(event, Mention) else None
@@ -109,6 +111,7 @@ def claimed(row: list[Any], entries: Entries, *, now: float, valid_until: float)
         withdrawn="withdrawn" in turn,
         marks=("stopped" in turn) + ("withdrawn" in turn),
         anew=bool(anew),
+        missed=tuple(missed),
     )
 
 

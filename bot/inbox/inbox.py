@@ -6,6 +6,8 @@ It knows mentions, changes, leases and tries; it does not know platforms or mode
     gone:{message}       the message was deleted before it arrived here
     edited:{message}     how it reads now: it was edited before it arrived here
     anew:{conv}          it was told to forget what had been said before
+    missed:{conv}        sorted set: ids of messages there that were not for the bot, by the time they were written,
+                         until the next mention has them read
     people:{conv}        who takes part, the bot apart; decides on follow-ups that do not name the bot
     talks:{person}       the direct conversations of a person with the bot
     link:{message}       the conversation a message belongs to, where a platform has replies instead of threads
@@ -197,11 +199,13 @@ class Inbox:
         messages: Sequence[Message] = (),
         *,
         revisions: Sequence[Revision] = (),
+        heard: Sequence[str] = (),
         dead: str = "",
     ) -> bool:
         """Take the event off its lane, with what it adds to the history and what it changes there.
 
-        `dead` files it as given up, and why. False where `messages` were to be added, or it was to be filed, and the
+        `heard` are the ids of messages that it had `missed`, and that were asked for since. `dead` files it as given
+        up, and why. False where `messages` were to be added, or it was to be filed, and the
         question was deleted meanwhile: nothing was done; remove what was written, then settle without them.
         """
         conversation, entries = claim.conversation, self._entries
@@ -223,7 +227,9 @@ class Inbox:
             DEAD_MAX,
             "1" if claim.change else "0",
             len(revisions),
+            len(heard),
             *revised,
+            *heard,
             *(entries.line(message, conversation) for message in messages),
         )
         claim.settled = outcome == _SETTLED

@@ -87,7 +87,9 @@ for _, conversation in ipairs(due) do
       raw = edited
     end
     local anew = redis.call('EXISTS', k .. 'anew:' .. conversation)
-    table.insert(claims, {conversation, token, raw, id, redis.call('HGETALL', turn), said, anew})
+    local missed = redis.pcall('ZRANGE', k .. 'missed:' .. conversation, 0, -1)
+    if missed.err then missed = {} end
+    table.insert(claims, {conversation, token, raw, id, redis.call('HGETALL', turn), said, anew, missed})
   else
     redis.call('ZREM', k .. 'ready', conversation)
     redis.call('HDEL', k .. 'owner', conversation)
@@ -137,7 +139,8 @@ local turn = k .. 'turn:' .. id
 if redis.call('HGET', k .. 'owner', conversation) ~= token then
   return redis.call('HGET', turn, 'settled') == token and 1 or 0
 end
-local added = 14 + 2 * tonumber(ARGV[13])
+local heard = 15 + 2 * tonumber(ARGV[13])
+local added = heard + tonumber(ARGV[14])
 if (#ARGV >= added or dead ~= '') and redis.call('HEXISTS', turn, 'withdrawn') == 1 then return 2 end
 redis.call('HSET', turn, 'settled', token)
 redis.call('HDEL', turn, 'answer', 'edited')
@@ -147,12 +150,13 @@ if redis.call('ZREM', lane, raw) == 1 then
   tally(k, change == '1' and 'followed' or dead ~= '' and 'failed'
     or redis.call('HEXISTS', turn, 'withdrawn') == 1 and 'withdrawn' or 'answered')
 end
-for at = 14, added - 1, 2 do
+for at = 15, heard - 1, 2 do
   local old, new = ARGV[at], ARGV[at + 1]
   local place = new ~= '' and redis.call('LPOS', history, old)
   if place then redis.call('LSET', history, place, new) end
   if new == '' then redis.call('LREM', history, 1, old) end
 end
+if added > heard then redis.call('ZREM', k .. 'missed:' .. conversation, unpack(ARGV, heard, added - 1)) end
 if #ARGV >= added and redis.call('HEXISTS', turn, 'forgotten') == 0 then
   redis.call('RPUSH', history, unpack(ARGV, added))
   local newest, kept, bytes = redis.call('LRANGE', history, -tonumber(history_max), -1), 0, 0
@@ -220,6 +224,7 @@ if live and running then
   redis.call('EXPIRE', k .. 'turn:' .. running, turn_ttl)
 end
 redis.call('SET', k .. 'anew:' .. conversation, 1, 'EX', anew_ttl)
+redis.call('DEL', k .. 'missed:' .. conversation)
 return redis.call('DEL', k .. 'history:' .. conversation)
 """
 )

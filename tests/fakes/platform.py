@@ -90,11 +90,11 @@ class FakePlatform:
         """Remembers the sign."""
         self.signs.append(on)
 
-    async def backfill(self, mention: Mention, *, limit: int) -> Sequence[Message]:
-        """What the test put there."""
+    async def backfill(self, mention: Mention, *, limit: int, since: str = "") -> Sequence[Message]:
+        """What the test put there, in the order of its ids."""
         if isinstance(self.earlier, PlatformError):
             raise self.earlier
-        return self.earlier[-limit:]
+        return [line for line in self.earlier if line.message_id >= since][-limit:]
 
     async def aclose(self) -> None:
         """Nothing to free."""

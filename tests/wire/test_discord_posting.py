@@ -402,6 +402,19 @@ async def test_a_thread_is_read_back_as_a_conversation(fake: FakeDiscord, platfo
     assert [line.text for line in await platform.backfill(last, limit=1)] == ["an answer"]
 
 
+async def test_a_thread_is_read_back_from_a_message_on_whether_it_stands_or_not(
+    fake: FakeDiscord, platform: DiscordPlatform
+) -> None:
+    thread = fake.create_thread(fake.channel, fake.bob)
+    fake.say(thread, fake.ann, "before")
+    first, second = (fake.say(thread, fake.ann, text) for text in ("from here", "and here"))
+    last = asked(fake, thread=thread)
+    assert [line.text for line in await platform.backfill(last, limit=50, since=first)] == ["from here", "and here"]
+    fake.remove(thread, first)
+    assert [line.text for line in await platform.backfill(last, limit=50, since=first)] == ["and here"]
+    assert [line.text for line in await platform.backfill(last, limit=1, since=second)] == ["and here"]
+
+
 async def test_without_the_intent_only_what_the_bot_may_read_is_read_back(
     fake: FakeDiscord, platform: DiscordPlatform
 ) -> None:

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from bot.answer.turn import CRASHED
 from tests.fakes.completions import Text
-from tests.running import Running, Services, running, services
+from tests.running import Running, Services, always, running, services
 from tests.until import until
 
 
@@ -140,6 +140,45 @@ async def test_with_a_second_person_in_a_slack_thread_only_mentions_are_answered
         assert "I am Ana" in asked[0][1]
         assert "who is here?" in asked[-1][1]
         assert (bot.accepted, bot.answered) == (2, 2)
+
+
+async def test_what_was_said_to_others_in_a_slack_thread_is_known_at_the_next_mention(
+    valkey_url: str, redis: Redis
+) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["slack"]) as bot:
+        slack = outside.slack
+        outside.completions.default = always(Text("Done."))
+        ts = await slack.mention("C1", "U01", "help us with the config")
+        await _settled(bot, 1)
+        for number, (user, text) in enumerate([("U02", "the port is 8081"), ("U01", "thanks!")], 1):
+            await slack.say("C1", user, text, thread_ts=ts)
+            await until(lambda ignored=number: bot.ignored >= ignored)
+        for number in (2, 3):
+            await slack.mention("C1", "U01", "write it", thread_ts=ts)
+            await _settled(bot, number)
+            told = str(_said(outside))
+            assert [told.count(text) for text in ("help us", "the port is 8081", "thanks!")] == [1, 1, 1]
+        assert len(slack.answers("C1", ts)) == 3
+        assert len(slack.calls("conversations.replies")) == 1
+
+
+async def test_what_was_said_to_others_in_a_discord_thread_is_known_at_the_next_mention(
+    valkey_url: str, redis: Redis
+) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["discord"]) as bot:
+        discord = outside.discord
+        outside.completions.default = always(Text("Done."))
+        thread = discord.create_thread(discord.channel, discord.ann)
+        discord.mention(thread, discord.ann, "help us with the config")
+        await _settled(bot, 1)
+        for number, (user, text) in enumerate([(discord.bob, "the port is 8081"), (discord.ann, "thanks!")], 1):
+            discord.say(thread, user, text)
+            await until(lambda ignored=number: bot.ignored >= ignored)
+        for number in (2, 3):
+            discord.mention(thread, discord.ann, "write it")
+            await _settled(bot, number)
+            told = str(_said(outside))
+            assert [told.count(text) for text in ("help us", "the port is 8081", "thanks!")] == [1, 1, 1]
 
 
 async def test_a_slack_message_that_turns_to_another_person_makes_two_of_them(valkey_url: str, redis: Redis) -> None:

@@ -542,3 +542,26 @@ async def test_a_threads_people_have_names(slack: FakeSlack, platform: SlackPlat
     slack.store("C1", "U2", "ask <@U1>", thread_ts=root.message_id)
     lines = await platform.backfill(again(slack, root), limit=50)
     assert [(line.author.name, line.text) for line in lines] == [("Ana", "a question"), ("Ben", "ask @Ana")]
+
+
+async def test_a_thread_is_read_from_a_message_on_whether_it_stands_or_not(
+    slack: FakeSlack, platform: SlackPlatform
+) -> None:
+    root = asked(slack)
+    slack.store("C1", "U2", "before", thread_ts=root.message_id)
+    first, second = (slack.store("C1", "U2", text, thread_ts=root.message_id) for text in ("from here", "and here"))
+    last = again(slack, root)
+    assert [line.text for line in await platform.backfill(last, limit=50, since=first)] == ["from here", "and here"]
+    await slack.delete("C1", first)
+    assert [line.text for line in await platform.backfill(last, limit=50, since=first)] == ["and here"]
+    assert [line.text for line in await platform.backfill(last, limit=1, since=second)] == ["and here"]
+
+
+async def test_a_distributed_app_keeps_its_one_call_for_threads_it_is_called_into(pauses: Pauses) -> None:
+    async with FakeSlack(history_limited=True) as slack:
+        platform = SlackPlatform(settings(slack, slack_distributed=True), pause=pauses)
+        await platform.open()
+        root = asked(slack)
+        assert await platform.backfill(again(slack, root), limit=50, since=root.message_id) == ()
+        await platform.aclose()
+        assert slack.calls("conversations.replies") == []

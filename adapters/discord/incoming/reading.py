@@ -33,8 +33,10 @@ class Reading:
         self._directory = directory
         self._sees_all = sees_all
 
-    async def before(self, mention: Mention, *, limit: int) -> Sequence[Message]:
+    async def before(self, mention: Mention, *, limit: int, since: str = "") -> Sequence[Message]:
         """What was said before, oldest first; () where there is nothing, or Discord refuses for good.
+
+        With `since`, the id of a message in a thread, only from that one on.
 
         Raises Forbidden where others have spoken in a thread and nothing of it is shown to the bot, for want of the
         intent; Unreachable and RateLimited in passing.
@@ -49,7 +51,8 @@ class Reading:
         around = Around(self._directory.own_id, self._directory.guild(mention.place.workspace))
         if mention.place.kind == "thread" and not self._sees_all() and hidden(found, around):
             raise Forbidden("what others said in the thread is withheld")
-        return history(found, around)[-limit:]
+        kept = [one for one in found if _time(key(one, "id")) >= _time(since)]
+        return history(kept, around)[-limit:]
 
     async def _channel(self, mention: Mention, *, limit: int) -> list[Payload]:
         most = max(1, min(limit, HISTORY_MAX))
@@ -94,3 +97,8 @@ class Reading:
             found += (one for one in (message, answered) if one)
             above = answer_to(answered)
         return found
+
+
+def _time(message_id: str) -> tuple[int, str]:
+    """Ids are numbers that grow with time."""
+    return len(message_id), message_id
