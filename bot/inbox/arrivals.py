@@ -151,8 +151,9 @@ return 'ignored'
 """
 )
 
-# Marks the turn that is worked on, or the first that waits, and tells all workers. The mark stays: whoever claims the
-# mention after its worker died sees it. One that waits is due at once, also out of a back-off.
+# Marks the turn that is worked on, or the first that waits, and tells all workers; a change that is worked on has no
+# answer that could end. The mark stays: whoever claims the mention after its worker died sees it. One that waits is due
+# at once, also out of a back-off.
 STOP = (
     NOW
     + LANE
@@ -160,12 +161,11 @@ STOP = (
 local k, conversation, by, turn_ttl = KEYS[1], unpack(ARGV, 1, 3)
 conversation = linked(k, conversation, ARGV, 4)
 local running, live = holder(k, conversation)
-local id = live and running
-if not live then
-  for _, raw in ipairs(redis.call('ZRANGE', k .. 'lane:' .. conversation, 0, -1)) do
-    local event = decoded(raw)
-    id = id or event.event_id and not event.change and event.event_id
-  end
+local id
+for _, raw in ipairs(redis.call('ZRANGE', k .. 'lane:' .. conversation, 0, -1)) do
+  local event = decoded(raw)
+  local mention = not event.change and event.event_id
+  if mention and (not id or live and mention == running) then id = mention end
 end
 if not id then return 'ignored' end
 redis.call('HSETNX', k .. 'turn:' .. id, 'stopped', by)
