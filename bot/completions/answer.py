@@ -25,6 +25,9 @@ _FINISHES: dict[str, Finish] = {
     "content_filter": "filter",
 }
 
+_FAILED = frozenset({"error", "abort", "repetition", "insufficient_system_resource"})
+"""The server gave the answer up in the middle: the first three as vLLM says it (`FinishReason`), the last DeepSeek."""
+
 
 class Answer:
     """Reads one response body.
@@ -119,7 +122,7 @@ class Answer:
         return self._visible.feed(text) if text else ""
 
     def _finish(self, reason: object) -> None:
-        if reason == "error":
+        if str(reason) in _FAILED:
             raise Broken("the server says that the answer failed")
         self.finish = _FINISHES.get(str(reason), "stop")
 

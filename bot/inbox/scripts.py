@@ -211,7 +211,8 @@ return 1
 )
 
 # Deletes what was said in a conversation. A turn that runs is left to finish, and does not come into the new history;
-# one that waits begins it. Who takes part stays known, so that follow-ups go on; and `anew` keeps the bot from reading
+# one that waits begins it. One whose lease has lapsed waits: who held it, and may have read what is deleted here, is
+# refused from then on. Who takes part stays known, so that follow-ups go on; and `anew` keeps the bot from reading
 # the very thread again that it was told to forget.
 FORGET = (
     NOW
@@ -222,6 +223,8 @@ local running, live = holder(k, conversation)
 if live and running then
   redis.call('HSET', k .. 'turn:' .. running, 'forgotten', 1)
   redis.call('EXPIRE', k .. 'turn:' .. running, turn_ttl)
+else
+  redis.call('HDEL', k .. 'owner', conversation)
 end
 redis.call('SET', k .. 'anew:' .. conversation, 1, 'EX', anew_ttl)
 redis.call('DEL', k .. 'missed:' .. conversation)

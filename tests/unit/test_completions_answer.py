@@ -82,6 +82,12 @@ def test_text_after_the_finish_reason_still_counts() -> None:
     assert read(event("a"), event("b", finish="stop"), event("c")) == "abc"
 
 
+@pytest.mark.parametrize("reason", ["error", "abort", "repetition", "insufficient_system_resource"])
+def test_an_answer_that_the_server_gave_up_is_broken_and_not_whole(reason: str) -> None:
+    with pytest.raises(Broken, match="failed"):
+        read(event("half an"), event(None, finish=reason), DONE)
+
+
 def test_a_blank_event_is_nothing() -> None:
     assert read(b"data: \n\n", b"data:\n\n", *text_events("a")) == "a"
 

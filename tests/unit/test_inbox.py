@@ -136,6 +136,17 @@ async def test_a_renewed_lease_lasts(inbox: Inbox, redis: Redis) -> None:
     assert (await inbox.claim(10))[0] == []
 
 
+async def test_who_lost_the_lease_brings_nothing_back_of_what_was_forgotten_since(inbox: Inbox, redis: Redis) -> None:
+    await inbox.submit(mention(1))
+    claim = await claim_one(inbox)
+    await lapse(redis, claim)
+    await Forgetting(redis).conversation(claim.conversation)
+    assert await inbox.renew([claim]) == [claim]
+    with pytest.raises(LeaseLost):
+        await inbox.done(claim, [said("read before")])
+    assert (await claim_one(inbox)).history == []
+
+
 async def test_what_was_given_up_is_forgotten_with_its_conversation(inbox: Inbox, redis: Redis) -> None:
     for number, thread in ((1, "t1"), (2, "t2")):
         await inbox.submit(mention(number, thread=thread))

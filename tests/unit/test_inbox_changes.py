@@ -327,6 +327,16 @@ class TestAStop:
         await inbox.done(running)
         assert (await claim_one(inbox)).stopped is None
 
+    async def test_that_comes_while_a_change_is_worked_on_meets_the_mention_behind_it(self, inbox: Inbox) -> None:
+        await answered(inbox, mention(1), "answer", "m0")
+        await inbox.submit(edited(mention(1), "new"))
+        change = await claim_one(inbox)
+        assert await inbox.submit(stop()) == "ignored"
+        await inbox.submit(mention(2))
+        assert await inbox.submit(stop()) == "accepted"
+        await inbox.done(change)
+        assert (await claim_one(inbox)).stopped
+
     @pytest.mark.parametrize("before", ["nothing", "settled", "change"])
     async def test_where_nothing_is_answered_is_ignored(self, inbox: Inbox, before: str) -> None:
         if before != "nothing":

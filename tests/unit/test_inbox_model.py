@@ -47,7 +47,6 @@ class Lane:
     withdrawn: set[int] = field(default_factory=set[int])
     gone: set[int] = field(default_factory=set[int])
     early: dict[int, str] = field(default_factory=dict[int, str])  # edits that came before their mention
-    stopped_changes: set[float] = field(default_factory=set[float])  # by score
     edited: str = ""  # how the mention in work reads by now
     holder: Claim | None = None
     held: float = 0.0
@@ -63,9 +62,7 @@ class Lane:
     def wishes(self) -> int:
         """How many wishes to end stand for what is worked on."""
         entry = self.waiting[self.held]
-        if entry.kind != "mention":
-            return self.held in self.stopped_changes
-        return (entry.number in self.stopped) + (entry.number in self.withdrawn)
+        return 0 if entry.kind != "mention" else (entry.number in self.stopped) + (entry.number in self.withdrawn)
 
     def waits(self, number: int) -> float | None:
         """The score of a mention that was not settled."""
@@ -163,13 +160,11 @@ class InboxMachine(RuleBasedStateMachine):
     def stop(self, lane: str) -> None:
         state = self.lanes[lane]
         mentions = [entry for _, entry in sorted(state.waiting.items()) if entry.kind == "mention"]
-        meant = state.running or next(iter(mentions), None)
+        meant = state.running if state.running in mentions else next(iter(mentions), None)
         outcome = self.wait_for(self.inbox.submit(stop(thread=lane)))
         assert outcome == ("accepted" if meant else "ignored")
-        if meant and meant.kind == "mention":
+        if meant:
             state.stopped.add(meant.number)
-        elif meant:
-            state.stopped_changes.add(state.held)
         if meant and not state.holder:
             state.put_back_until_due = False
 

@@ -11,7 +11,7 @@ from bot.inbox.tally import Tally
 from bot.sealing import Seal
 from tests.core import Bench, core, lane_is_empty
 from tests.fakes.completions import Text, status
-from tests.mentions import mention
+from tests.mentions import deleted, mention
 
 SECRET = "what Ana wrote"
 
@@ -44,6 +44,17 @@ async def test_a_letter_tells_why_and_where_and_has_the_id_that_people_read(
     assert (letter.why, letter.conversation) == ("invalid", "fake:W:C:t1")
     assert letter.at > 1_700_000_000
     assert SECRET not in repr(letter)
+
+
+async def test_one_whose_question_is_deleted_afterwards_goes_and_no_other(
+    bench: Bench, redis: Redis, seal: Seal
+) -> None:
+    await given_up(bench)
+    bench.server.answers = [status(404)]
+    await bench.ask(mention(11))  # the id of the other stands in this one
+    for _ in range(2):  # a platform may deliver it twice
+        await bench.inbox.submit(deleted(mention(1)))
+    assert [one.event_id for one in await Letters(redis, seal=seal).all()] == ["fake:W:C:11"]
 
 
 async def test_one_that_is_taken_up_again_is_answered_in_the_place_of_the_apology_and_accounted_for(
