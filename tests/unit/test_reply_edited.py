@@ -49,6 +49,28 @@ def test_a_message_that_is_full_while_the_answer_grows_is_not_written_again() ->
     assert full == [reply.first_id, *reply.more_ids][:-1]
 
 
+@pytest.mark.parametrize(
+    ("opening", "line"),
+    [
+        ("```python\n", "        return 'a line'\n"),
+        ("> ```python\n", ">         return 'a line'\n"),
+        ("1. Do:\n\n   ```python\n", "           return 'a line'\n"),
+        ("````markdown\n", "```js\n"),
+        ("```markdown\n", "```js\n"),
+    ],
+)
+def test_code_that_goes_on_in_the_next_message_begins_there_as_it_was_written(opening: str, line: str) -> None:
+    lines = ["Look:\n\n" + opening, *[line] * 30]
+    platform = in_stages()
+    reply, _ = run(answered(platform, [piece for one in lines for piece in (one, 1.0)]))
+    assert len(reply.more_ids) > 1
+    for message_id in reply.more_ids:
+        begun = [
+            write.text.splitlines(keepends=True)[:2] for write in platform.writes if write.message_id == message_id
+        ]
+        assert begun == [[opening.rpartition("\n\n")[2], line]] * len(begun)
+
+
 def test_a_message_whose_stage_changed_is_written_once_more() -> None:
     platform = in_stages()
     run(answered(platform, ["One.", 9.0]))
