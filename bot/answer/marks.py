@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 
+from bot import markdown
 from bot.events import Author
 
 INTERRUPTED = "*(Interrupted: the model service stopped in the middle. Ask me to go on.)*"
@@ -31,5 +32,7 @@ def stopped(by: Author | None, people: Collection[str]) -> str:
 
 
 def below(text: str, *marks: str) -> str:
-    """The text with lines below it; an empty one alone."""
-    return "\n\n".join(part for part in (text, *marks) if part)
+    """The text with lines below it, also where it ended within code; an empty one alone."""
+    lines = [mark for mark in marks if mark]
+    ended = text + markdown.closing(text) if lines else text
+    return "\n\n".join(part for part in (ended, *lines) if part)
