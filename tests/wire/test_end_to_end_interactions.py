@@ -1,4 +1,4 @@
-"""A whole bot on Discord and its interactions: asked privately, stopped, asked anew, used where it is not."""
+"""A whole bot and its interactions, mostly on Discord: asked privately, stopped, asked anew, used where it is not."""
 
 import base64
 from typing import Any
@@ -7,7 +7,9 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
+from adapters.discord.answers import buttons
 from adapters.discord.incoming.menus import ASK, SUMMARIZE
+from adapters.slack.answers.blocks import REGENERATE
 from bot.answer.marks import STOPPED
 from tests.distributed import KEY, dump
 from tests.fakes.completions import Text, endless
@@ -109,6 +111,25 @@ async def test_an_answer_is_given_anew_in_its_place(valkey_url: str, redis: Redi
             assert (again["id"], again["content"]) == (answer["id"], "The second.")
             assert outside.completions.requests[-1].last_user_text.endswith("why?")
             assert_only_the_asker_can_be_pinged(outside)
+
+
+async def test_an_answer_that_was_given_anew_can_be_asked_for_anew_at_once(valkey_url: str, redis: Redis) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["slack", "discord"]) as bot:
+        slack, discord = outside.slack, outside.discord
+        outside.completions.answers = [
+            Text(f"The {which}.") for which in ("first", "second", "third") for _ in range(2)
+        ]
+        await slack.mention("C1", "U01", "why?")
+        discord.mention(discord.channel, discord.ann, "why?")
+        await until(lambda: bot.answered == 2)
+        for done in (4, 6):
+            [on_slack], [on_discord] = slack.answers("C1"), discord.answers(discord.channel)
+            again = next(one for one in buttons.ids(on_discord["components"]) if "again" in one)
+            await slack.press("U01", "C1", on_slack["ts"], REGENERATE)
+            discord.press(discord.ann, discord.channel, on_discord["id"], again)
+            await until(lambda done=done: bot.answered == done)
+        assert [one["text"] for one in slack.answers("C1")] == ["The third."]
+        assert [one["content"] for one in discord.answers(discord.channel)] == ["The third."]
 
 
 @pytest.mark.parametrize("where", ["elsewhere", "group"])
