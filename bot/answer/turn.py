@@ -151,6 +151,7 @@ class Turn:
         if stream.stopped:
             return "stopped", marks.below(self._stopped(text), unread if text else "")
         mark = marks.INTERRUPTED if stream.error else marks.OF_FINISH.get(stream.finish or "stop", "")
+        mark = marks.in_private(mark) if self._mention.private else mark
         outcome = "interrupted" if stream.error else stream.finish or "stop"
         return outcome if mark else "whole", marks.below(text, mark, unread)
 

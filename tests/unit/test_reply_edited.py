@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from bot.answer.attached import FILE_MAX, IN_FILE, TOO_MANY_PARTS
+from bot.answer.attached import FILE_MAX, IN_FILE
 from bot.answer.ledger import FILE_PART
+from bot.answer.marks import TOO_MANY_PARTS, in_private
 from bot.errors import Ambiguous, Forbidden, RateLimited, Unreachable
 from bot.events import Delta, Mention
 from bot.platform import Limits, StreamLimits
@@ -134,7 +135,7 @@ def test_a_private_answer_taken_over_is_posted_from_where_it_ended() -> None:
 def test_a_private_answer_is_never_attached_as_a_file() -> None:
     platform = FakeUploads(bounds=Limits(text_max=100, edit_every_s=1.0, parts_max=2))
     run(answered(platform, [WORDS], private=True))
-    assert list(platform.messages.values())[-1] == TOO_MANY_PARTS
+    assert list(platform.messages.values())[-1] == in_private(TOO_MANY_PARTS)
     assert not platform.files
 
 

@@ -12,7 +12,7 @@ from adapters.discord.incoming.menus import ASK, SUMMARIZE
 from adapters.slack.answers.blocks import REGENERATE
 from bot.answer.marks import STOPPED
 from tests.distributed import KEY, dump
-from tests.fakes.completions import Text, endless
+from tests.fakes.completions import Answer, Text, cut_after, endless
 from tests.fakes.discord import FakeDiscord
 from tests.running import Services, always, running, services
 from tests.until import until
@@ -63,7 +63,7 @@ async def test_a_long_private_answer_ends_with_a_word_about_it_after_six_message
             await until(lambda: bot.answered == 1)
             seen = discord.seen_privately(discord.ann)
             assert 1 < len(seen) <= 6
-            assert "Ask me to go on" in seen[-1]
+            assert "longer than I may post" in seen[-1]
             assert all(len(one) <= 2_000 for one in seen)
             assert_only_the_asker_can_be_pinged(outside)
 
@@ -94,6 +94,25 @@ async def test_an_answer_is_stopped_by_its_button_and_keeps_what_was_said(
             assert discord.response(pressed) == {"type": 6}
             assert discord.answers(channel)[-1]["content"].endswith(STOPPED.strip())
             assert_only_the_asker_can_be_pinged(outside)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Text("Half", finish="length"), cut_after("Half"), Text("word " * 3_000)],
+    ids=["cut off", "interrupted", "too long"],
+)
+async def test_a_private_answer_that_is_not_whole_offers_no_going_on_because_nobody_remembers_it(
+    valkey_url: str, redis: Redis, answer: Answer
+) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url) as bot:
+        slack, discord = outside.slack, outside.discord
+        outside.completions.default = always(answer)
+        await slack.command("U01", "C1", "/routernesia", "ask for a story")
+        discord.command(discord.ann, "ask", discord.channel, question="a story")
+        await until(lambda: bot.answered == 2)
+        seen = [*discord.seen_privately(discord.ann), *(str(one["text"]) for one in slack.calls("response_url"))]
+        assert any("*(" in text for text in seen)
+        assert not [text for text in seen if "go on" in text]
 
 
 async def test_an_answer_is_given_anew_in_its_place(valkey_url: str, redis: Redis) -> None:
