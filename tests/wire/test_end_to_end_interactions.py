@@ -10,9 +10,10 @@ from redis.asyncio import Redis
 from adapters.discord.answers import buttons
 from adapters.discord.incoming.menus import ASK, SUMMARIZE
 from adapters.slack.answers.blocks import REGENERATE
+from bot import store
 from bot.answer.marks import STOPPED
 from tests.distributed import KEY, dump
-from tests.fakes.completions import Answer, Text, cut_after, endless
+from tests.fakes.completions import Answer, Text, cut_after, endless, status
 from tests.fakes.discord import FakeDiscord
 from tests.running import Services, always, running, services
 from tests.until import until
@@ -149,6 +150,28 @@ async def test_an_answer_that_was_given_anew_can_be_asked_for_anew_at_once(valke
             await until(lambda done=done: bot.answered == done)
         assert [one["text"] for one in slack.answers("C1")] == ["The third."]
         assert [one["content"] for one in discord.answers(discord.channel)] == ["The third."]
+
+
+async def test_a_question_whose_answer_failed_is_answered_in_the_place_of_the_apology_on_regenerate(
+    valkey_url: str, redis: Redis
+) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["slack", "discord"]) as bot:
+        slack, discord = outside.slack, outside.discord
+        outside.completions.default = always(status(400))
+        await slack.mention("C1", "U01", "why?")
+        discord.mention(discord.channel, discord.ann, "why?")
+        await until(lambda: bot.failed == 2)
+        [on_slack], [on_discord] = slack.answers("C1"), discord.answers(discord.channel)
+        assert on_slack["text"].startswith("Sorry")
+        outside.completions.default = always(Text("Because."))
+        again = next(one for one in buttons.ids(on_discord["components"]) if "again" in one)
+        await slack.press("U01", "C1", on_slack["ts"], REGENERATE)
+        discord.press(discord.ann, discord.channel, on_discord["id"], again)
+        await until(lambda: bot.answered == 2)
+        assert [(one["ts"], one["text"]) for one in slack.answers("C1")] == [(on_slack["ts"], "Because.")]
+        assert [one["content"] for one in discord.answers(discord.channel)] == ["Because."]
+        assert outside.completions.requests[-1].last_user_text.endswith("why?")
+        assert (bot.failed, await redis.llen(store.key("dead"))) == (2, 0)  # pyright: ignore[reportGeneralTypeIssues]
 
 
 @pytest.mark.parametrize("where", ["elsewhere", "group"])
