@@ -20,6 +20,8 @@
         ├── Unauthorized        401 or 403; the operator must mend the key; do not hammer
         ├── Invalid             400, 404, 422; the same request will fail again
         ├── Broken              the answer was cut, empty or not understood
+        │   ├── Spent           nothing visible within the length limit; the same request will end so again
+        │   └── Filtered        nothing visible past the service's content filter; the same
         └── Explained           any of these, told to the operator himself in `routernesia-bot chat`
 
 `retryable` says whether the same mention may succeed later; `notice` is the sentence that people read.
@@ -146,6 +148,18 @@ class Invalid(CompletionError):
 
 class Broken(CompletionError):
     """The answer was cut, empty or not understood."""
+
+
+class Spent(Broken):
+    """The answer reached its length limit with nothing visible: it was all thinking, say."""
+
+    notice = "Sorry, the model used up its length limit before it came to an answer. Please ask for less at once."
+
+
+class Filtered(Broken):
+    """The service's content filter let nothing of the answer through."""
+
+    notice = "Sorry, the model service's content filter held my answer back. Please ask in other words."
 
 
 class Explained(CompletionError):

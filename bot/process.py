@@ -25,6 +25,7 @@ from bot.errors import ConfigError
 from bot.handler import Handler
 from bot.inbox.forgetting import Forgetting
 from bot.inbox.inbox import LEASE_S, Inbox
+from bot.inbox.letters import Letters
 from bot.inbox.tally import Tally
 from bot.limited import Limited
 from bot.listening import Listening
@@ -114,7 +115,15 @@ class Bot:
         titles = Titles(asking)
         self._stack.push_async_callback(titles.aclose)
         means = Means(
-            self.inbox, asking, _persona(settings), self.metrics, shared, titles, model=state, tracing=self._tracing
+            self.inbox,
+            Letters(self._redis, seal=seal),
+            asking,
+            _persona(settings),
+            self.metrics,
+            shared,
+            titles,
+            model=state,
+            tracing=self._tracing,
         )
         handler = Handler(means, self._listening.opened)
         self._worker = Worker(self.inbox, handler, slots=settings.worker_slots, metrics=self.metrics)

@@ -23,6 +23,7 @@ from bot.events import Mention
 from bot.handler import Handler
 from bot.inbox.claim import Claim
 from bot.inbox.inbox import Inbox, LeaseLost
+from bot.inbox.letters import Letters
 from bot.metrics import Metrics
 from bot.platform import Limits
 from bot.sealing import Seal
@@ -96,7 +97,8 @@ async def core(
         persona = Persona("Bot", lambda name: f"You are on {name}.", context_tokens, deadline_s)
         asking = Asking(completions, metrics, provider="fake", model="m")
         titles = Titles(asking)
-        means = Means(inbox, asking, persona, metrics, RedisShared(redis, seal=seal or Seal()), titles)
+        letters, shared = Letters(redis, seal=seal), RedisShared(redis, seal=seal or Seal())
+        means = Means(inbox, letters, asking, persona, metrics, shared, titles)
         handler = Handler(means, {"fake": platform})
         async with aclosing(completions), aclosing(titles):
             yield Bench(inbox, server, platform, metrics, handler, redis)

@@ -8,12 +8,12 @@ import logging
 from collections.abc import Sequence
 
 from bot.answer.ledger import FILE_PART, Ledger
+from bot.answer.marks import TOO_MANY_PARTS, in_private
 from bot.errors import Ambiguous, Forbidden, PlatformError, Rejected
 from bot.platform import Platform, Uploads
 
 log = logging.getLogger(__name__)
 
-TOO_MANY_PARTS = "*(The answer is longer than I may post here. Ask me to go on.)*"
 IN_FILE = "*(The answer is longer than I may post here. The file below holds all of it.)*"
 
 FILE_MAX = 1_000_000
@@ -45,7 +45,9 @@ class Attached:
     @property
     def notice(self) -> str:
         """The last message of an answer that is too long."""
-        return IN_FILE if self.offered else TOO_MANY_PARTS
+        if self.offered:
+            return IN_FILE
+        return in_private(TOO_MANY_PARTS) if self._ledger.mention.private else TOO_MANY_PARTS
 
     async def put(self, text: str) -> bool:
         """Make sure that the file stands where files are taken. False when it was refused: the notice is another then.

@@ -113,6 +113,19 @@ class Ending:
         log.info("mention_withdrawn", extra={"event_id": self.mention.event_id, **fields})
         await self._count_use()
 
+    async def nothing_to_replace(self) -> None:
+        """What was to be given anew is no answer that is known: it was forgotten, or says that there is none.
+
+        In that case the question waits among those that were given up, and is answered in that message's place.
+        """
+        letters, claim = self.means.letters, self.claim
+        letter = await letters.excused_in(claim.conversation, self.mention.replaces)
+        if letter is None or not await letters.retry(letter):
+            await self.close("forgotten", level=logging.INFO)
+            return
+        await self.means.inbox.done(claim)
+        log.info("mention_taken_up_again", extra={"event_id": letter.event_id, "id": letter.id})
+
     async def no_answer(self, error: CompletionError) -> None:
         """The model gave nothing: try later, or say so.
 

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Collection
 
+from bot import markdown
 from bot.events import Author
 
-INTERRUPTED = "*(Interrupted: the model service stopped in the middle. Ask me to go on.)*"
+GO_ON = " Ask me to go on."
+
+INTERRUPTED = f"*(Interrupted: the model service stopped in the middle.{GO_ON})*"
 
 OF_FINISH = {
-    "length": "*(Cut off: the answer reached its length limit. Ask me to go on.)*",
+    "length": f"*(Cut off: the answer reached its length limit.{GO_ON})*",
     "filter": "*(Stopped by the model service's content filter.)*",
 }
 """Why the model ended where it had not said everything."""
@@ -18,7 +21,14 @@ STOPPED = "*(Stopped.)*"
 UNREAD = "*(I could not read what was said in this thread before.)*"
 """It never comes into the history: it would tell the model of every later question the same."""
 
+TOO_MANY_PARTS = f"*(The answer is longer than I may post here.{GO_ON})*"
+
 NAME_MAX = 40
+
+
+def in_private(mark: str) -> str:
+    """The line as it stands below a private answer: no conversation remembers that, so it cannot go on."""
+    return mark.replace(GO_ON, "")
 
 
 def stopped(by: Author | None, people: Collection[str]) -> str:
@@ -31,5 +41,7 @@ def stopped(by: Author | None, people: Collection[str]) -> str:
 
 
 def below(text: str, *marks: str) -> str:
-    """The text with lines below it; an empty one alone."""
-    return "\n\n".join(part for part in (text, *marks) if part)
+    """The text with lines below it, also where it ended within code; an empty one alone."""
+    lines = [mark for mark in marks if mark]
+    ended = text + markdown.closing(text) if lines else text
+    return "\n\n".join(part for part in (ended, *lines) if part)

@@ -8,6 +8,7 @@ from bot.answer import prompt
 from bot.answer.asking import Asking
 from bot.answer.titles import Titles
 from bot.inbox.inbox import Inbox
+from bot.inbox.letters import Letters
 from bot.metrics import Metrics
 from bot.services import Shared
 from bot.tracing import OFF, Tracing
@@ -35,6 +36,7 @@ class Means:
     """What all turns of a process work with."""
 
     inbox: Inbox
+    letters: Letters
     asking: Asking
     persona: Persona
     metrics: Metrics

@@ -41,8 +41,20 @@ class Share:
 
 def cut_of(source: str, first: str) -> int:
     """How many characters of `source` its first message shows, which may end with a line that closes its code."""
-    lead = len(source) - len(source.lstrip())
-    return lead + _common(source[lead:], first.lstrip())
+    lead, first = len(source) - len(source.lstrip()), first.lstrip()
+    shown = _common(source[lead:], first)
+    # The source may go on with the beginning of that line: its break, the mark of a quote, backticks.
+    body = max(0, first.rfind("\n"))
+    if shown <= body or _ends_line(source, lead + shown):
+        return lead + shown
+    is_added = markdown.closing(source[: lead + body]) == first[body:]
+    return lead + (body if is_added else shown)
+
+
+def _ends_line(source: str, at: int) -> bool:
+    blanks = _BLANKS.match(source, at)
+    end = blanks.end() if blanks else at
+    return end == len(source) or "\n" in source[at:end]
 
 
 def _common(text: str, other: str) -> int:

@@ -4,7 +4,6 @@ Reads top to bottom. It knows the order of things; how to write is `reply`'s bus
 each failure means and how a mention is settled `ending`'s.
 """
 
-import logging
 from collections.abc import Sequence
 
 from bot.answer import marks, prompt
@@ -79,7 +78,7 @@ class Turn:
         elif claim.withdrawn:
             await self._ending.withdraw()
         elif self._mention.replaces and self._past.earlier is None:
-            await self._ending.close("forgotten", level=logging.INFO)
+            await self._ending.nothing_to_replace()
         elif claim.tries > TRIES_MAX:
             await self._ending.give_up("crashed", CRASHED)
         elif claim.answer is None and claim.stopped is None and self._times.left_s <= 0:
@@ -152,6 +151,7 @@ class Turn:
         if stream.stopped:
             return "stopped", marks.below(self._stopped(text), unread if text else "")
         mark = marks.INTERRUPTED if stream.error else marks.OF_FINISH.get(stream.finish or "stop", "")
+        mark = marks.in_private(mark) if self._mention.private else mark
         outcome = "interrupted" if stream.error else stream.finish or "stop"
         return outcome if mark else WHOLE, marks.below(text, mark, unread)
 

@@ -13,8 +13,18 @@ from typing import Literal
 
 import httpx
 
-from bot.completions.endpoint import ChatMessage, Endpoint, Hopeless, Patience, authorization, connect
-from bot.errors import Broken, CompletionError, Invalid, Overloaded, Throttled, TooLong, Unauthorized
+from bot.completions.endpoint import ChatMessage, Endpoint, Patience, authorization, connect
+from bot.errors import (
+    Broken,
+    CompletionError,
+    Filtered,
+    Invalid,
+    Overloaded,
+    Spent,
+    Throttled,
+    TooLong,
+    Unauthorized,
+)
 from bot.events import Delta
 from bot.platform import Finding
 
@@ -179,7 +189,7 @@ class Completions:
 
 
 def _may_pass(error: CompletionError) -> bool:
-    return isinstance(error, Throttled | Overloaded | Broken) and not isinstance(error, Hopeless)
+    return isinstance(error, Throttled | Overloaded | Broken) and not isinstance(error, Spent | Filtered)
 
 
 def finding(error: CompletionError) -> Finding:
@@ -190,7 +200,8 @@ def finding(error: CompletionError) -> Finding:
         TooLong: "check COMPLETIONS_MODEL: even a tiny prompt is too long for it",
         Throttled: "the account is at its limit: wait, or raise the limit",
         Overloaded: "check COMPLETIONS_BASE_URL and the network; if they are right, try again later",
-        Hopeless: "check REPLY_TOKENS: the model may have spent them all on thinking",
+        Spent: "check REPLY_TOKENS: the model may have spent them all on thinking",
+        Filtered: "ask in other words; the content filter belongs to the model service",
     }
     todo = todos.get(type(error), "check that COMPLETIONS_BASE_URL names an OpenAI-compatible API")
     return Finding("warn" if isinstance(error, Throttled) else "fail", str(error), todo)

@@ -18,8 +18,8 @@ import httpx
 from bot.completions.answer import Answer
 from bot.completions.refusals import BODY_MAX_BYTES, refusal
 from bot.completions.transport import AiohttpTransport
-from bot.errors import Broken, CompletionError, ConfigError, Overloaded, TooLong
-from bot.events import Delta
+from bot.errors import Broken, CompletionError, ConfigError, Filtered, Overloaded, Spent, TooLong
+from bot.events import Delta, Finish
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +48,6 @@ class Patience:
     chunk_s: float = 30.0
     tail_s: float = 1.0
     drain_s: float = 0.05
-
-
-class Hopeless(Broken):
-    """Nothing visible, for a reason that another attempt would meet again."""
 
 
 class Endpoint:
@@ -280,5 +276,5 @@ def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
 
 
 def _nothing_visible(answer: Answer) -> Broken:
-    kind = Hopeless if answer.finish in ("length", "filter") else Broken
-    return kind(f"nothing visible in the answer (finish {answer.finish})")
+    kinds: dict[Finish | None, type[Broken]] = {"length": Spent, "filter": Filtered}
+    return kinds.get(answer.finish, Broken)(f"nothing visible in the answer (finish {answer.finish})")

@@ -53,6 +53,19 @@ class Letters:
             raws = cast("list[str]", await cast(Any, self._redis.lrange(store.key("dead"), 0, -1)))
         return [_letter(raw) for raw in raws]
 
+    async def excused_in(self, conversation: str, message_id: str) -> Letter | None:
+        """The one whose sentence, that there is no answer, stands in this message; None where there is none."""
+        for letter in await self.all():
+            if letter.conversation == conversation and message_id in await self._written(letter.event_id):
+                return letter
+        return None
+
+    async def _written(self, event_id: str) -> set[str]:
+        """The ids of the messages that were written about a mention."""
+        async with store.attempt("read a given-up mention's turn"):
+            turn = cast("dict[str, str]", await cast(Any, self._redis.hgetall(store.key("turn", event_id))))
+        return {value for name, value in turn.items() if name.startswith("part:")}
+
     async def retry(self, letter: Letter) -> bool:
         """Have it answered after all; False where it cannot be read, or is gone from the list."""
         mention = self._entries.given_up(letter.content, letter.conversation)

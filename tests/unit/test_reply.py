@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answer.attached import TOO_MANY_PARTS
+from bot.answer.marks import TOO_MANY_PARTS
 from bot.answer.reply import Reply
 from bot.errors import Ambiguous, Broken, Forbidden, Gone, RateLimited, StoreError, Unreachable
 from bot.events import Delta

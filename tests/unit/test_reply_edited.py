@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from bot.answer.attached import FILE_MAX, IN_FILE, TOO_MANY_PARTS
+from bot.answer.attached import FILE_MAX, IN_FILE
 from bot.answer.ledger import FILE_PART
+from bot.answer.marks import TOO_MANY_PARTS, in_private
 from bot.errors import Ambiguous, Forbidden, RateLimited, Unreachable
 from bot.events import Delta, Mention
 from bot.platform import Limits, StreamLimits
@@ -47,6 +48,28 @@ def test_a_message_that_is_full_while_the_answer_grows_is_not_written_again() ->
     full = [write.message_id for write in platform.writes if write.stage == "full"]
     assert len(full) > 8
     assert full == [reply.first_id, *reply.more_ids][:-1]
+
+
+@pytest.mark.parametrize(
+    ("opening", "line"),
+    [
+        ("```python\n", "        return 'a line'\n"),
+        ("> ```python\n", ">         return 'a line'\n"),
+        ("1. Do:\n\n   ```python\n", "           return 'a line'\n"),
+        ("````markdown\n", "```js\n"),
+        ("```markdown\n", "```js\n"),
+    ],
+)
+def test_code_that_goes_on_in_the_next_message_begins_there_as_it_was_written(opening: str, line: str) -> None:
+    lines = ["Look:\n\n" + opening, *[line] * 30]
+    platform = in_stages()
+    reply, _ = run(answered(platform, [piece for one in lines for piece in (one, 1.0)]))
+    assert len(reply.more_ids) > 1
+    for message_id in reply.more_ids:
+        begun = [
+            write.text.splitlines(keepends=True)[:2] for write in platform.writes if write.message_id == message_id
+        ]
+        assert begun == [[opening.rpartition("\n\n")[2], line]] * len(begun)
 
 
 def test_a_message_whose_stage_changed_is_written_once_more() -> None:
@@ -112,7 +135,7 @@ def test_a_private_answer_taken_over_is_posted_from_where_it_ended() -> None:
 def test_a_private_answer_is_never_attached_as_a_file() -> None:
     platform = FakeUploads(bounds=Limits(text_max=100, edit_every_s=1.0, parts_max=2))
     run(answered(platform, [WORDS], private=True))
-    assert list(platform.messages.values())[-1] == TOO_MANY_PARTS
+    assert list(platform.messages.values())[-1] == in_private(TOO_MANY_PARTS)
     assert not platform.files
 
 

@@ -66,6 +66,17 @@ def test_a_full_message_is_closed_and_the_next_opens_the_code_again() -> None:
     assert platform.stages == {"m0": "full", "m1": "full", "m2": "last"}
 
 
+def test_quoted_code_that_goes_on_in_the_next_message_begins_there_as_it_was_written() -> None:
+    platform = FakeStreams()
+    line = ">         return 'a line'\n"
+    run(answered(platform, [piece for one in ["> ```python\n", *[line] * 30] for piece in (one, 0.3)]))
+    assert len(platform.messages) > 2
+    for text in platform.messages.values():
+        opening, *code, closing = text.splitlines(keepends=True)
+        assert (opening, closing) == ("> ```python\n", "> ```")
+        assert set(code) == {line}
+
+
 def test_a_message_is_left_before_the_platform_ends_it() -> None:
     platform = FakeStreams()
     run(answered(platform, [piece for number in range(12) for piece in (f"Line {number}.\n", 5.0)]))

@@ -7,7 +7,8 @@ from redis.asyncio import Redis
 
 from adapters.discord.adapter import DiscordPlatform
 from adapters.discord.answers.files import FILE_MAX_BYTES, file_name
-from bot.answer.attached import IN_FILE, TOO_MANY_PARTS
+from bot.answer.attached import IN_FILE
+from bot.answer.marks import TOO_MANY_PARTS
 from bot.errors import Ambiguous, Forbidden, Rejected, Unreachable
 from bot.events import Mention
 from bot.platform import Uploads

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from bot.answer.marks import OF_FINISH
 from bot.platform import utf16_length
 from tests.fakes.completions import Text
 from tests.running import Name, Services, running, services
@@ -125,3 +126,16 @@ async def test_an_answer_that_the_model_cut_off_says_so(valkey_url: str, redis: 
         await until(lambda: bot.answered == 1)
         (answer,) = _answer(outside, "slack", ts)
         assert re.fullmatch(r"The first half of a\n\n\*\((Cut off|Stopped).*\)\*", answer)
+
+
+@pytest.mark.parametrize(("name", "streaming"), RUNGS)
+async def test_the_line_below_an_answer_that_was_cut_off_in_code_is_no_code(
+    valkey_url: str, redis: Redis, name: Name, streaming: str
+) -> None:
+    options: dict[str, Any] = {"slack": {"slack_streaming": streaming}}
+    async with services() as outside, running(outside, redis_url=valkey_url, on=[name], **options) as bot:
+        code = "So:\n\n```python\ndef half(n):\n    return n"
+        outside.completions.answers = [Text(code, finish="length", tokens_per_s=20)]
+        asked = await _ask(outside, name)
+        await until(lambda: bot.answered == 1)
+        assert _answer(outside, name, asked) == [f"{code}\n```\n\n{OF_FINISH['length']}"]

@@ -1,4 +1,4 @@
-"""A whole bot on Discord and its interactions: asked privately, stopped, asked anew, used where it is not."""
+"""A whole bot and its interactions, mostly on Discord: asked privately, stopped, asked anew, used where it is not."""
 
 import base64
 from typing import Any
@@ -7,10 +7,13 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
+from adapters.discord.answers import buttons
 from adapters.discord.incoming.menus import ASK, SUMMARIZE
+from adapters.slack.answers.blocks import REGENERATE
+from bot import store
 from bot.answer.marks import STOPPED
 from tests.distributed import KEY, dump
-from tests.fakes.completions import Text, endless
+from tests.fakes.completions import Answer, Text, cut_after, endless, status
 from tests.fakes.discord import FakeDiscord
 from tests.running import Services, always, running, services
 from tests.until import until
@@ -61,7 +64,7 @@ async def test_a_long_private_answer_ends_with_a_word_about_it_after_six_message
             await until(lambda: bot.answered == 1)
             seen = discord.seen_privately(discord.ann)
             assert 1 < len(seen) <= 6
-            assert "Ask me to go on" in seen[-1]
+            assert "longer than I may post" in seen[-1]
             assert all(len(one) <= 2_000 for one in seen)
             assert_only_the_asker_can_be_pinged(outside)
 
@@ -94,6 +97,25 @@ async def test_an_answer_is_stopped_by_its_button_and_keeps_what_was_said(
             assert_only_the_asker_can_be_pinged(outside)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [Text("Half", finish="length"), cut_after("Half"), Text("word " * 3_000)],
+    ids=["cut off", "interrupted", "too long"],
+)
+async def test_a_private_answer_that_is_not_whole_offers_no_going_on_because_nobody_remembers_it(
+    valkey_url: str, redis: Redis, answer: Answer
+) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url) as bot:
+        slack, discord = outside.slack, outside.discord
+        outside.completions.default = always(answer)
+        await slack.command("U01", "C1", "/routernesia", "ask for a story")
+        discord.command(discord.ann, "ask", discord.channel, question="a story")
+        await until(lambda: bot.answered == 2)
+        seen = [*discord.seen_privately(discord.ann), *(str(one["text"]) for one in slack.calls("response_url"))]
+        assert any("*(" in text for text in seen)
+        assert not [text for text in seen if "go on" in text]
+
+
 async def test_an_answer_is_given_anew_in_its_place(valkey_url: str, redis: Redis) -> None:
     async with services() as outside:
         discord = outside.discord
@@ -109,6 +131,47 @@ async def test_an_answer_is_given_anew_in_its_place(valkey_url: str, redis: Redi
             assert (again["id"], again["content"]) == (answer["id"], "The second.")
             assert outside.completions.requests[-1].last_user_text.endswith("why?")
             assert_only_the_asker_can_be_pinged(outside)
+
+
+async def test_an_answer_that_was_given_anew_can_be_asked_for_anew_at_once(valkey_url: str, redis: Redis) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["slack", "discord"]) as bot:
+        slack, discord = outside.slack, outside.discord
+        outside.completions.answers = [
+            Text(f"The {which}.") for which in ("first", "second", "third") for _ in range(2)
+        ]
+        await slack.mention("C1", "U01", "why?")
+        discord.mention(discord.channel, discord.ann, "why?")
+        await until(lambda: bot.answered == 2)
+        for done in (4, 6):
+            [on_slack], [on_discord] = slack.answers("C1"), discord.answers(discord.channel)
+            again = next(one for one in buttons.ids(on_discord["components"]) if "again" in one)
+            await slack.press("U01", "C1", on_slack["ts"], REGENERATE)
+            discord.press(discord.ann, discord.channel, on_discord["id"], again)
+            await until(lambda done=done: bot.answered == done)
+        assert [one["text"] for one in slack.answers("C1")] == ["The third."]
+        assert [one["content"] for one in discord.answers(discord.channel)] == ["The third."]
+
+
+async def test_a_question_whose_answer_failed_is_answered_in_the_place_of_the_apology_on_regenerate(
+    valkey_url: str, redis: Redis
+) -> None:
+    async with services() as outside, running(outside, redis_url=valkey_url, on=["slack", "discord"]) as bot:
+        slack, discord = outside.slack, outside.discord
+        outside.completions.default = always(status(400))
+        await slack.mention("C1", "U01", "why?")
+        discord.mention(discord.channel, discord.ann, "why?")
+        await until(lambda: bot.failed == 2)
+        [on_slack], [on_discord] = slack.answers("C1"), discord.answers(discord.channel)
+        assert on_slack["text"].startswith("Sorry")
+        outside.completions.default = always(Text("Because."))
+        again = next(one for one in buttons.ids(on_discord["components"]) if "again" in one)
+        await slack.press("U01", "C1", on_slack["ts"], REGENERATE)
+        discord.press(discord.ann, discord.channel, on_discord["id"], again)
+        await until(lambda: bot.answered == 2)
+        assert [(one["ts"], one["text"]) for one in slack.answers("C1")] == [(on_slack["ts"], "Because.")]
+        assert [one["content"] for one in discord.answers(discord.channel)] == ["Because."]
+        assert outside.completions.requests[-1].last_user_text.endswith("why?")
+        assert (bot.failed, await redis.llen(store.key("dead"))) == (2, 0)  # pyright: ignore[reportGeneralTypeIssues]
 
 
 @pytest.mark.parametrize("where", ["elsewhere", "group"])

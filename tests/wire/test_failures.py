@@ -8,7 +8,17 @@ import pytest
 from redis.asyncio import Redis
 
 from bot.answer.marks import INTERRUPTED
-from bot.errors import Broken, CompletionError, Invalid, Overloaded, Throttled, TooLong, Unauthorized
+from bot.errors import (
+    Broken,
+    CompletionError,
+    Filtered,
+    Invalid,
+    Overloaded,
+    Spent,
+    Throttled,
+    TooLong,
+    Unauthorized,
+)
 from bot.inbox.claim import Claim
 from tests.fakes.completions import (
     BAD,
@@ -60,6 +70,8 @@ LASTING: dict[str, tuple[Answer, type[CompletionError]]] = {
     "HTML": (Raw([b"<html>hi</html>"], headers={"Content-Type": "text/html"}), Broken),
     "garbage": (Raw([b"\x00\xff{]"], headers=JSON), Broken),
     "blank": (Raw(text_events(" ", "\n")), Broken),
+    "nothing but thinking": (Text("<think>on and on", finish="length"), Spent),
+    "filtered": (Text("", finish="content_filter"), Filtered),
 }
 """Failures that last, and what people are told."""
 

@@ -237,6 +237,18 @@ async def test_a_private_answer_without_an_address_is_ephemeral_and_never_edited
         await platform.post(mention, "hi", key="k2", first=True)
 
 
+async def test_a_private_answer_stands_in_the_thread_in_which_it_was_asked_for(
+    slack: FakeSlack, platform: SlackPlatform
+) -> None:
+    asked_at_the_top = asked(slack, reply_ref="")
+    in_thread = replace(
+        asked_at_the_top, message_id=slack.store("C1", "U01", "!ask", thread_ts=asked_at_the_top.message_id)
+    )
+    for number, mention in enumerate((in_thread, asked_at_the_top)):
+        await platform.post(mention, "hi", key=f"k{number}", first=True)
+    assert [said.get("thread_ts") for said in slack.ephemerals] == [asked_at_the_top.message_id, None]
+
+
 async def test_a_modal_holds_a_whole_answer_as_one_part(slack: FakeSlack, platform: SlackPlatform) -> None:
     trigger = await opened(slack, platform)
     mention = asked(slack, reply_ref=f"view:{trigger}")

@@ -46,7 +46,7 @@ class Presses:
             return responses.said(NOT_YOURS)
         if found.act == "stop":
             return await self._entrance.once(source, partial(_stop, press, submit))
-        await self._regenerate(press, submit)
+        await self._regenerate(press, found.question, submit)
         return responses.UNCHANGED
 
     async def complained(self, form: Form) -> Json:
@@ -64,7 +64,7 @@ class Presses:
         known = self._entrance.around(source.place.workspace).guild.threads
         return source.owner or known.get(source.place.thread or "", "")
 
-    async def _regenerate(self, press: Press, submit: Submit) -> None:
+    async def _regenerate(self, press: Press, question: str, submit: Submit) -> None:
         source, services = press.source, self._entrance.services
         place = source.place
         mention = Mention(
@@ -84,7 +84,8 @@ class Presses:
             await submit(mention)
             return ""
 
-        wish = f"again:discord:{place.workspace}:{place.channel}:{press.message_id}"
+        # The button under the new answer names another question, so that it is another wish.
+        wish = f"again:discord:{place.workspace}:{place.channel}:{press.message_id}:{question}"
         await services.shared.once(wish, again, tenant=tenant(source), ttl_s=_AGAIN_AFTER_S)
 
     async def _rate(self, press: Press, *, good: bool) -> Json:

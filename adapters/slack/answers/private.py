@@ -74,8 +74,10 @@ class Private:
         )
 
     async def _ephemeral(self, mention: Mention, text: str) -> None:
-        # Not in the thread: there Slack shows it only where somebody has replied already.
-        await self.whisper(mention.place.channel, mention.author.id, text)
+        # In the thread only where the question is itself a reply there: in one without any, Slack shows it to nobody.
+        place = mention.place
+        replied = not mention.reply_ref and mention.message_id != place.thread
+        await self.whisper(place.channel, mention.author.id, text, thread_ts=place.thread if replied else None)
 
     async def _at_url(self, url: str, text: str) -> None:
         shown = rendered(text)

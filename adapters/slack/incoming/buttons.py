@@ -90,7 +90,8 @@ class Buttons:
             sent_at=self._clock() if math.isnan(pressed_at) else pressed_at,
             replaces=press.message_ts,
         )
-        wish = f"again:slack:{place.workspace}:{place.channel}:{press.message_ts}"
+        # The button under the new answer names another question, so that it is another wish.
+        wish = f"again:slack:{place.workspace}:{place.channel}:{press.message_ts}:{asked_by(press.value)[1]}"
         async with self._entrance.marks.first(wish, workspace=place.workspace, ttl_s=_AGAIN_AFTER_S) as first:
             if first:
                 await submit(mention)
