@@ -14,6 +14,7 @@ from bot.events import Change, Event, Mention
 from bot.services import Services
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_bot import no_pause
+from tests.settings_of import settings_of
 
 
 class Inbox:
@@ -64,7 +65,7 @@ async def listening(
     What is said from here on follows READY and the servers' names through the gateway, or RESUMED, where an earlier
     process left a session in `services`.
     """
-    settings = DiscordSettings(discord_token=SecretStr(fake.token), discord_api_url=fake.api_url, **more)
+    settings = settings_of(DiscordSettings, discord_token=SecretStr(fake.token), discord_api_url=fake.api_url, **more)
     platform = DiscordPlatform(settings, pause=pause)
     if services:
         platform.use(services)
