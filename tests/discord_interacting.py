@@ -15,6 +15,7 @@ from bot.events import Event, Mention, Stop
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_bot import no_pause
 from tests.fakes.services import FakeServices
+from tests.settings_of import settings_of
 
 
 @dataclass
@@ -60,7 +61,7 @@ async def joined(discord: FakeDiscord, redis: Redis, **options: Any) -> AsyncGen
     """An opened platform with services, listening."""
     more = options.pop("settings", {})
     token = SecretStr(discord.token)
-    settings = DiscordSettings(discord_token=token, discord_api_url=discord.api_url, **more)
+    settings = settings_of(DiscordSettings, discord_token=token, discord_api_url=discord.api_url, **more)
     # A busy machine is no reason to defer.
     at_once: dict[str, Any] = {"pause": no_pause, "step_s": 60.0, "leave_s": 0.0}
     platform = DiscordPlatform(settings, **at_once | options)

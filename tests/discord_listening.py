@@ -1,7 +1,7 @@
 """The real Discord adapter on the fake Discord, with settings and services: what it hands over."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -14,6 +14,7 @@ from bot.events import Change, Event, Mention
 from bot.services import Services
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_bot import no_pause
+from tests.settings_of import settings_of
 
 
 class Inbox:
@@ -49,15 +50,23 @@ async def places_forgotten(services: Services) -> None:
 
 @asynccontextmanager
 async def listening(
-    fake: FakeDiscord, inbox: Inbox, *, services: Services | None = None, **more: Any
+    fake: FakeDiscord,
+    inbox: Inbox,
+    *,
+    services: Services | None = None,
+    pause: Callable[[float], Awaitable[None]] = no_pause,
+    **more: Any,
 ) -> AsyncGenerator[DiscordPlatform]:
     """A platform that listens; `more` are settings of Discord's.
+
+    A second one that is to have the same shard waits 5.5 s for Discord's sake; give it a real `pause`, or it asks
+    Redis all that time whether it may.
 
     What is said from here on follows READY and the servers' names through the gateway, or RESUMED, where an earlier
     process left a session in `services`.
     """
-    settings = DiscordSettings(discord_token=SecretStr(fake.token), discord_api_url=fake.api_url, **more)
-    platform = DiscordPlatform(settings, pause=no_pause)
+    settings = settings_of(DiscordSettings, discord_token=SecretStr(fake.token), discord_api_url=fake.api_url, **more)
+    platform = DiscordPlatform(settings, pause=pause)
     if services:
         platform.use(services)
     await platform.open()

@@ -21,6 +21,7 @@ from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_bot import Heard
 from tests.fakes.services import FakeServices
 from tests.mentions import only_mentions
+from tests.settings_of import settings_of
 
 PACES = Paces(poll_s=0.02, save_every_s=0.05, identify_every_s=0.01)
 """In haste, but with leases that no slow machine lets lapse."""
@@ -81,7 +82,9 @@ async def process(
     **more: Any,
 ) -> AsyncGenerator[Process]:
     """A process that listens; `options` are the platform's, `more` settings of Discord's."""
-    settings = DiscordSettings(discord_token=SecretStr(discord.token), discord_api_url=discord.api_url, **more)
+    settings = settings_of(
+        DiscordSettings, discord_token=SecretStr(discord.token), discord_api_url=discord.api_url, **more
+    )
     platform = DiscordPlatform(settings, paces=paces, **(options or {}))
     platform.use(FakeServices(redis))
     await platform.open()

@@ -22,6 +22,7 @@ from bot.services import Command, Feedback
 from bot.shared import RedisShared
 from tests.fakes.slack import FakeSlack
 from tests.ports import served
+from tests.settings_of import settings_of
 from tests.until import until
 
 KEY = os.urandom(32)
@@ -67,7 +68,8 @@ class Distributed:
 
 def settings(slack: FakeSlack, **more: Any) -> SlackSettings:
     given: dict[str, Any] = {"slack_signing_secret": SecretStr(slack.signing_secret), **more}
-    return SlackSettings(
+    return settings_of(
+        SlackSettings,
         slack_client_id=slack.client_id,
         slack_client_secret=SecretStr(slack.client_secret),
         slack_public_url="https://bot.example.org",

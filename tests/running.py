@@ -28,6 +28,7 @@ from tests.distributed import settings as distributed_settings
 from tests.fakes.completions import Answer, FakeCompletions, Request
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.slack import FakeSlack
+from tests.settings_of import settings_of
 from tests.until import until
 
 KEY = "sk-canary-key-4711"
@@ -132,7 +133,8 @@ async def running(
     """
     async with AsyncExitStack() as stack:
         options: dict[str, Any] = {"drain_seconds": 5, **more}
-        settings = Settings(
+        settings = settings_of(
+            Settings,
             completions_base_url=outside.completions.base_url,
             completions_api_key=SecretStr(KEY),
             redis_url=SecretStr(redis_url),
@@ -182,12 +184,13 @@ def _platform(
     if name == "discord":
         discord = outside.discord
         token = SecretStr(discord.token)
-        settings = DiscordSettings(discord_token=token, discord_api_url=discord.api_url, **more)
+        settings = settings_of(DiscordSettings, discord_token=token, discord_api_url=discord.api_url, **more)
         return DiscordPlatform(settings, leave_s=0.0)
     slack = outside.slack
     if oauth:
         return SlackPlatform(distributed_settings(slack, **more), within_s=within_s, leave_s=0.0)
-    settings = SlackSettings(
+    settings = settings_of(
+        SlackSettings,
         slack_bot_token=SecretStr(slack.bot_token),
         slack_app_token=None if http else SecretStr(slack.app_token),
         slack_signing_secret=SecretStr(slack.signing_secret) if http else None,

@@ -18,6 +18,7 @@ from bot.events import Change, Event, Mention, Stop
 from bot.services import Services
 from tests.fakes.slack import FakeSlack
 from tests.ports import served
+from tests.settings_of import settings_of
 from tests.until import until
 
 NEVER_S = 600.0
@@ -39,7 +40,9 @@ def settings(slack: FakeSlack, **given: Any) -> SlackSettings:
     events: dict[str, Any] = {"slack_app_token": SecretStr(slack.app_token)}
     if slack.events_url is not None or given.pop("http", False):
         events = {"slack_signing_secret": SecretStr(slack.signing_secret)}
-    return SlackSettings(slack_bot_token=SecretStr(slack.bot_token), slack_api_url=slack.api_url, **{**events, **given})
+    return settings_of(
+        SlackSettings, slack_bot_token=SecretStr(slack.bot_token), slack_api_url=slack.api_url, **{**events, **given}
+    )
 
 
 class Inbox:

@@ -12,6 +12,7 @@ from adapters.discord.settings import DiscordSettings
 from bot.events import Mention
 from tests.fakes.discord import FakeDiscord
 from tests.mentions import only_mentions
+from tests.settings_of import settings_of
 
 PROBE = "are you there?"
 
@@ -40,7 +41,9 @@ class Heard:
 
 
 def settings(discord: FakeDiscord, *, token: str | None = None) -> DiscordSettings:
-    return DiscordSettings(discord_token=SecretStr(token or discord.token), discord_api_url=discord.api_url)
+    return settings_of(
+        DiscordSettings, discord_token=SecretStr(token or discord.token), discord_api_url=discord.api_url
+    )
 
 
 async def no_pause(_: float) -> None:

@@ -22,6 +22,7 @@ from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord_bot import no_pause
 from tests.fakes.services import FakeServices
 from tests.ports import served
+from tests.settings_of import settings_of
 from tests.until import until
 
 PING = b'{"type": 1}'
@@ -128,7 +129,8 @@ async def test_an_interaction_that_cannot_be_read_is_not_taken(redis: Redis) -> 
 
 async def test_a_process_that_stops_takes_what_kept_connections_bring_and_ends_them(redis: Redis) -> None:
     async with FakeDiscord() as discord, aiohttp.ClientSession() as session:
-        settings = DiscordSettings(
+        settings = settings_of(
+            DiscordSettings,
             discord_token=SecretStr(discord.token),
             discord_api_url=discord.api_url,
             discord_public_key=discord.public_key,

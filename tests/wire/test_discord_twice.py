@@ -164,7 +164,9 @@ async def test_no_process_hands_over_a_fresh_mention_before_the_conversation_is_
     # Of different counts, so that each process holds a lease for the shard of direct messages.
     async with (
         listening(fake, Noting(done), services=services, discord_shard_count=1),
-        listening(fake, Noting(done), services=services, discord_shard_count=2, discord_shard_ids="0"),
+        listening(
+            fake, Noting(done), services=services, pause=asyncio.sleep, discord_shard_count=2, discord_shard_ids="0"
+        ),
     ):
         fake.mention(fake.dm_channel(fake.ann), fake.ann, "something else")
         await services.begun.wait()

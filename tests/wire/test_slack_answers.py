@@ -16,6 +16,7 @@ from bot.errors import Ambiguous, Forbidden, Gone, PlatformError, RateLimited, R
 from bot.events import Author, Mention, Place
 from tests.fakes.slack import FakeSlack
 from tests.fakes.slack.blocks import elements_of
+from tests.settings_of import settings_of
 from tests.slack_listening import patient
 
 
@@ -25,7 +26,7 @@ def settings(slack: FakeSlack, **given: Any) -> SlackSettings:
         "slack_app_token": SecretStr(slack.app_token),
         "slack_api_url": slack.api_url,
     }
-    return SlackSettings(**{**found, **given})
+    return settings_of(SlackSettings, **{**found, **given})
 
 
 class Pauses:

@@ -15,6 +15,7 @@ from bot.errors import Ambiguous, Forbidden, PlatformError, RateLimited, Rejecte
 from bot.events import Author, Mention, Place
 from tests.fakes.slack import FakeSlack
 from tests.fakes.slack.records import Reply, Trigger
+from tests.settings_of import settings_of
 
 
 async def at_once(_: float) -> None:
@@ -31,7 +32,8 @@ async def slack() -> AsyncIterator[FakeSlack]:
 @pytest.fixture
 async def platform(slack: FakeSlack) -> AsyncIterator[SlackPlatform]:
     made = SlackPlatform(
-        SlackSettings(
+        settings_of(
+            SlackSettings,
             slack_bot_token=SecretStr(slack.bot_token),
             slack_app_token=SecretStr(slack.app_token),
             slack_api_url=slack.api_url,

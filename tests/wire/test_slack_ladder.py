@@ -23,6 +23,7 @@ from bot.shared import RedisShared
 from tests.fakes.services import FakeServices
 from tests.fakes.slack import FakeSlack
 from tests.fakes.slack.blocks import elements_of
+from tests.settings_of import settings_of
 from tests.until import until
 
 _WORD = re.compile(r"\bw\d+\b")
@@ -106,7 +107,7 @@ async def opened(
         "slack_app_token": SecretStr(slack.app_token),
         "slack_api_url": slack.api_url,
     }
-    made = SlackPlatform(SlackSettings(**{**found, **given}), call_within_s=call_within_s)
+    made = SlackPlatform(settings_of(SlackSettings, **{**found, **given}), call_within_s=call_within_s)
     made.use(services or FakeServices(redis))
     await made.open()
     return made

@@ -21,6 +21,7 @@ from adapters.slack.workspace import Workspace
 from bot.events import Author, Mention, Place
 from tests.fakes.services import FakeServices
 from tests.fakes.slack import FakeSlack
+from tests.settings_of import settings_of
 from tests.until import until
 
 
@@ -49,7 +50,7 @@ def process(slack: FakeSlack, redis: Redis, *, pause: Pause = at_once, **given: 
         "slack_app_token": SecretStr(slack.app_token),
         "slack_api_url": slack.api_url,
     }
-    made = SlackPlatform(SlackSettings(**{**found, **given}), pause=pause, call_within_s=5.0)
+    made = SlackPlatform(settings_of(SlackSettings, **{**found, **given}), pause=pause, call_within_s=5.0)
     made.use(FakeServices(redis))
     return made
 

@@ -18,6 +18,7 @@ from bot.events import Event, Mention
 from bot.process import Role
 from tests.fakes.slack import FakeSlack
 from tests.running import at_once, running, services
+from tests.settings_of import settings_of
 from tests.slack_listening import NEVER_S
 from tests.until import until
 
@@ -39,7 +40,8 @@ class Taken:
 async def listening(
     slack: FakeSlack, taken: Taken, *, connects: bool = True, **options: Any
 ) -> AsyncGenerator[SlackPlatform]:
-    settings = SlackSettings(
+    settings = settings_of(
+        SlackSettings,
         slack_bot_token=SecretStr(slack.bot_token),
         slack_app_token=SecretStr(slack.app_token),
         slack_allow_external=True,

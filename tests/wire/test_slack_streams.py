@@ -26,6 +26,7 @@ from tests.fakes.services import FakeServices
 from tests.fakes.slack import FakeSlack
 from tests.fakes.slack.blocks import elements_of
 from tests.fakes.slack.facts import Person
+from tests.settings_of import settings_of
 from tests.until import until
 
 
@@ -90,7 +91,7 @@ def process(slack: FakeSlack, services: FakeServices | None, pauses: Pauses, **g
         "slack_app_token": SecretStr(slack.app_token),
         "slack_api_url": slack.api_url,
     }
-    made = SlackPlatform(SlackSettings(**{**found, **given}), pause=pauses, call_within_s=5.0)
+    made = SlackPlatform(settings_of(SlackSettings, **{**found, **given}), pause=pauses, call_within_s=5.0)
     if services:
         made.use(services)
     return made
