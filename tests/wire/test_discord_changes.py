@@ -125,12 +125,12 @@ async def test_an_edit_in_a_thread_of_an_allowed_channel_is_followed_where_no_se
     fake: FakeDiscord, services: FakeServices
 ) -> None:
     thread = fake.create_thread(fake.channel, fake.ann)
-    inbox, options = Inbox(), {"discord_allowed_channels": frozenset({fake.channel})}
-    async with listening(fake, inbox, services=services, **options):
+    inbox, allowed = Inbox(), frozenset({fake.channel})
+    async with listening(fake, inbox, services=services, discord_allowed_channels=allowed):
         key = fake.mention(thread, fake.ann, "one")
         await until(lambda: inbox.mentions)
     fake.names_servers = False
-    async with listening(fake, inbox, services=services, **options):
+    async with listening(fake, inbox, services=services, discord_allowed_channels=allowed):
         fake.edit(thread, key, f"<@{fake.bot['id']}> two")
         await until(lambda: inbox.changes)
     assert [(text_of(change), change.place) for change in inbox.changes] == [("two", inbox.mentions[0].place)]
