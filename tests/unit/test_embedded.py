@@ -20,10 +20,9 @@ LOADING = b"-LOADING Valkey is loading the dataset in memory\r\n"
 @asynccontextmanager
 async def server(socket: Path, answers: Iterator[bytes]) -> AsyncGenerator[None]:
     """Answers each command with the next one; after an empty one it is silent until the other side has gone."""
-    serving: set[asyncio.Task[None]] = set()
+    before = asyncio.all_tasks()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving.add(cast("asyncio.Task[None]", asyncio.current_task()))
         try:
             await reader.readline()
             if answer := next(answers):
@@ -37,8 +36,9 @@ async def server(socket: Path, answers: Iterator[bytes]) -> AsyncGenerator[None]
 
     async with await asyncio.start_unix_server(serve, socket):
         yield
-    # A server of Python 3.11 that is closed waits for none of them.
-    await asyncio.gather(*serving)
+    # A server of Python 3.11 that is closed waits for none of them, and one that was accepted just now is yet to begin.
+    while left := asyncio.all_tasks() - before:
+        await asyncio.wait(left)
 
 
 def loading(times: int) -> Iterator[bytes]:
