@@ -57,7 +57,14 @@ def from_folder(path: Path, names: Collection[str]) -> tuple[dict[str, Given], l
 
     So Kubernetes and Docker mount secrets. Other files there are nobody's business.
     """
-    if not path.is_dir():
+    try:
+        path = path.expanduser()
+        is_folder = path.is_dir()
+    except RuntimeError:
+        return {}, ["SETTINGS_DIR begins with ~ and nobody's name: write the whole path."]
+    except OSError as error:
+        return {}, [f"SETTINGS_DIR cannot be looked at ({type(error).__name__})."]
+    if not is_folder:
         return {}, ["SETTINGS_DIR must be a folder, but there is none of that name."]
     given: dict[str, Given] = {}
     problems: list[str] = []

@@ -89,7 +89,7 @@ def load(
     problems += envfile.unknown_in_file(in_file, known)
     around = envfile.from_environment(environ)
     if (folder := around.get("SETTINGS_DIR") or in_file.get("SETTINGS_DIR")) and folder.value:
-        in_folder, unread = envfile.from_folder(Path(folder.value).expanduser(), known)
+        in_folder, unread = envfile.from_folder(Path(folder.value), known)
         in_file |= in_folder
         problems += unread
     parts: dict[type[BaseSettings], BaseSettings] = {}

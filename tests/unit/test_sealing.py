@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot.errors import StoreError, Unreadable
@@ -49,7 +49,9 @@ def test_one_text_gives_another_record_each_time():
 def test_a_record_with_any_character_changed_does_not_open(data: st.DataObject, text: str):
     record = SEAL.seal(text, tenant="T1")
     at = data.draw(st.integers(len("sealed:"), len(record) - 1))
-    other = data.draw(st.sampled_from("Aa0_-=: \n\u0660é").filter(lambda one: one != record[at]))
+    other = data.draw(st.sampled_from("Aa0_-=: \n\u0660é"))
+    # No filter: a record is another one each time, and what is drawn may not depend on it.
+    assume(other != record[at])
     with pytest.raises(Unreadable):
         SEAL.open(record[:at] + other + record[at + 1 :], tenant="T1")
 

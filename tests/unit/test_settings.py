@@ -93,6 +93,10 @@ def test_defaults_are_those_of_the_contract():
         ("REDIS_URL", "unix://", "must look like redis://host:6379/0"),
         ("DATA_DIR", "", "is empty"),
         ("DATA_DIR", __file__, "must be a folder"),
+        ("DATA_DIR", "~nobody-at-all/x", "begins with ~ and nobody's name: write the whole path"),
+        ("DATA_DIR", f"/tmp/{'x' * 300}", "cannot be looked at (OSError)"),
+        ("REDIS_CA_FILE", f"/tmp/{'x' * 300}", "cannot be looked at (OSError)"),
+        ("SYSTEM_PROMPT_FILE", "~nobody-at-all/x", "begins with ~ and nobody's name"),
         ("SYSTEM_PROMPT_FILE", "/nonexistent/prompt", "names a file that does not exist"),
         ("SYSTEM_PROMPT_FILE", "/", "cannot be read as UTF-8 text (IsADirectoryError)"),
         ("SYSTEM_PROMPT_FILE", "/dev/null", "names an empty file"),
@@ -304,7 +308,10 @@ line = st.one_of(
         "{}{}{}".format,
         st.sampled_from([*NAMES, "SLACK_X", "FOO", "export HTTP_PORT"]),
         st.sampled_from(["=", " = ", "", "='", '="']),
-        st.one_of(st.text(max_size=20), st.sampled_from(["redis://:canary77@[", "xoxb-canary77", "canary77", "1"])),
+        st.one_of(
+            st.text(max_size=20),
+            st.sampled_from(["redis://:canary77@[", "xoxb-canary77", "canary77", "1", "~nobody-at-all", "x" * 300]),
+        ),
     ),
 )
 
@@ -369,6 +376,12 @@ def test_a_secret_in_a_file_that_is_wrong_is_named_with_its_file_and_not_shown(t
     assert f"(in {tmp_path}/COMPLETIONS_API_KEY)" in found[-1]
     assert found[0] == f"{tmp_path}/DISCORD_TOKEN cannot be read as UTF-8 text (UnicodeDecodeError)."
     assert "canary" not in "".join(found)
+
+
+@pytest.mark.parametrize(("folder", "why"), [("~nobody-at-all", "begins with ~"), ("x" * 300, "cannot be looked at")])
+def test_a_folder_of_secrets_that_cannot_be_looked_at_is_said(folder: str, why: str) -> None:
+    (found,) = problems({"SETTINGS_DIR": folder})
+    assert found.startswith(f"SETTINGS_DIR {why}")
 
 
 def test_a_folder_of_secrets_and_an_authority_that_are_not_there_are_said() -> None:
