@@ -197,6 +197,13 @@ class Streams(Protocol):
         """What a streamed message may hold."""
         ...
 
+    def may_stream(self, mention: Mention) -> bool:
+        """Whether an answer may be streamed, as far as it is known before it begins.
+
+        What is posted and edited shows its first words at once; what is streamed waits until they are decided for good.
+        """
+        ...
+
     async def begin(self, mention: Mention, text: str, *, key: str) -> LiveMessage | None:
         """Begin a message with this text; None where it cannot be streamed (now, there, or for this person).
 

@@ -158,6 +158,11 @@ class SlackPlatform:
         """What a natively streamed message may hold."""
         return STREAM_LIMITS
 
+    def may_stream(self, mention: Mention) -> bool:
+        """Whether an answer may be streamed. See `bot.platform.Streams`."""
+        workspace = self._workspaces.known(mention.place.workspace) if self._workspaces else None
+        return workspace is None or workspace.may_stream(mention)
+
     async def begin(self, mention: Mention, text: str, *, key: str) -> LiveMessage | None:
         """Begin a message that grows; None where it cannot be streamed. See `bot.platform.Streams`."""
         return await (await self._workspace(mention)).begin(mention, text, key=key)

@@ -131,6 +131,10 @@ class Workspace:
         if not mention.private:
             await self._posting.delete(mention, message_id)
 
+    def may_stream(self, mention: Mention) -> bool:
+        """Whether an answer may be streamed, as far as it is known before. See `bot.platform.Streams`."""
+        return self._streaming.may_begin(mention)
+
     async def begin(self, mention: Mention, text: str, *, key: str) -> Stream | None:
         """Begin a message that grows; None where it cannot be streamed. See `bot.platform.Streams`."""
         return await self._streaming.begin(mention, text, key=key)

@@ -130,7 +130,8 @@ class Reply:
             await deltas.aclose()
             return Stream(stopped=True)
         platform, ledger = self._platform, self._ledger
-        if isinstance(platform, Streams) and not (self._mention.private or ledger.ids or ledger.recover):
+        begun = self._mention.private or ledger.ids or ledger.recover
+        if isinstance(platform, Streams) and not begun and platform.may_stream(self._mention):
             self._rung = Streamed(platform, ledger, limits=lambda: self._limits, stop=self.stop)
         reader = self._reader = asyncio.create_task(self._read(deltas, result), name="model")
         reader.add_done_callback(lambda _: self._read_to_the_end())

@@ -165,12 +165,17 @@ class FakeStreams(FakePlatform):
     )
     lives_s: float = 30.0
     flush_s: float = 0.75
+    may: bool = True
     declines: Sequence[bool] = ()
     stream_faults: Sequence[Fault] = ()
     growing: dict[str, "FakeLive"] = field(default_factory=dict[str, "FakeLive"])
     stopped: set[str] = field(default_factory=set[str])
     told: set[str] = field(default_factory=set[str])
     streamed: int = 0
+
+    def may_stream(self, mention: Mention) -> bool:
+        """As the test has it."""
+        return self.may
 
     async def begin(self, mention: Mention, text: str, *, key: str) -> "FakeLive | None":
         """A new message that grows, under a key that none has."""

@@ -32,6 +32,14 @@ def test_an_answer_grows_in_one_message_and_is_closed_as_the_last() -> None:
     assert platform.stages == {"m0": "last"}
 
 
+@pytest.mark.parametrize(("may", "first_s"), [(True, 3.0), (False, 0.7)])
+def test_where_nothing_can_be_streamed_the_first_words_are_shown_at_once(may: bool, first_s: float) -> None:
+    """A stream waits for what cannot become another thing any more, like a table's row: 40 characters, or a line."""
+    platform = FakeStreams(may=may)
+    run(answered(platform, ["It ", 1.0, "is ", 1.0, "so ", 1.0, "and so\nit goes on"]))
+    assert times(platform)[0] == first_s
+
+
 def test_text_is_appended_after_so_many_characters_or_so_much_time() -> None:
     platform = FakeStreams()
     run(answered(platform, ["One.\n", 0.1, "a few words\n", 0.1, "and some more words\n", 0.1, "few\n", 2.0, "end"]))

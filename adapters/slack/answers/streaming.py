@@ -94,6 +94,12 @@ class Streaming:
         together_s = len(self._open) * 60.0 / APPEND.rate.per_minute if len(self._open) > 1 else 0.0
         return max(STREAM_LIMITS.flush_s, together_s)
 
+    def may_begin(self, mention: Mention) -> bool:
+        """Whether nothing that is known speaks against it; what does, the metric is told."""
+        if unable := "store" if self._begun is None else self._unable(mention):
+            self._declined(unable)
+        return not unable
+
     async def begin(self, mention: Mention, text: str, *, key: str) -> Stream | None:
         """Begin a message; None where it cannot be streamed. Raises PlatformError; see `bot.platform.Streams`."""
         begun = self._begun
