@@ -1,6 +1,7 @@
 """The inbox on a real Valkey: once, in order, one holder at a time, nothing lost."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -406,11 +407,15 @@ class TestSpoiltContent:
         await inbox.done(claim, dead="unreadable")
         assert await inbox.claim(10) == ([], None)
 
-    async def test_a_turn_with_nonsense_in_it_counts_as_unknown(self, inbox: Inbox, redis: Redis) -> None:
+    @pytest.mark.parametrize(("soon", "often"), [("soon", "often"), ("nan", "inf"), ("-inf", "nan")])
+    async def test_a_turn_with_nonsense_in_it_counts_as_unknown(
+        self, inbox: Inbox, redis: Redis, soon: str, often: str
+    ) -> None:
         await inbox.submit(mention(1))
-        await redis.hset(store.key("turn", "fake:W:C:1"), mapping={"part:x": "1", "accepted": "soon", "again": "often"})
+        await redis.hset(store.key("turn", "fake:W:C:1"), mapping={"part:x": "1", "accepted": soon, "again": often})
         claim = await claim_one(inbox)
         assert (claim.parts, claim.again) == ({}, 0)
+        assert math.isfinite(claim.age_s)
 
     async def test_half_a_character_is_kept_as_a_question_mark(self, inbox: Inbox) -> None:
         await inbox.submit(mention(1, text="half \ud83d an emoji"))
