@@ -150,7 +150,7 @@ async def connections(
         "socket_connect_timeout": ANSWER_WITHIN_S,
         # Else every connection reads its version from the files of the installed package: 1.6 ms (measured).
         "driver_info": DriverInfo(lib_version=redis_version),
-        # Every command here may run twice: a claim whose answer is lost only waits for its lease.
+        # Every command here may run twice: what a claim gave out whose answer was lost is taken back by the next.
         "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
     }
     if not address.monitored:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -104,11 +105,15 @@ def labels(workload: Object) -> dict[str, str]:
 
 def rendered(values: Mapping[str, Any], *, release: str = "bot", namespace: str = "chat") -> Manifests:
     """The chart with these values; fails with helm's own words."""
-    command = [str(HELM), "template", release, str(CHART), "--namespace", namespace, "--values", "-"]
-    asked = json.dumps(values)
-    result = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=60, check=False, env=QUICK)
+    result = _templated(release, namespace, json.dumps(values))
     assert result.returncode == 0, result.stderr
     return Manifests(documents(result.stdout))
+
+
+@cache  # only the text: what is made of it, each test may change
+def _templated(release: str, namespace: str, asked: str) -> subprocess.CompletedProcess[str]:
+    command = [str(HELM), "template", release, str(CHART), "--namespace", namespace, "--values", "-"]
+    return subprocess.run(command, input=asked, capture_output=True, text=True, timeout=60, check=False, env=QUICK)
 
 
 def documents(text: str) -> list[Object]:

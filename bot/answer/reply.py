@@ -144,7 +144,7 @@ class Reply:
             await asyncio.wait([reader])
         if not reader.cancelled():
             reader.result()
-        result.stopped = self._stopped
+        result.stopped = self._stopped and result.finish is None  # too late where the model had said all of it
         return result
 
     async def finish(self, text: str, *, deadline: float) -> None:

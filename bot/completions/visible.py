@@ -1,12 +1,22 @@
 """What people may see of a model's text: not its thinking aloud, and no broken characters.
 
-Reasoning models open their answer with `<think>...</think>`. Only a tag at the very beginning is that; one
-later in the answer is the answer's own text and stays.
+Reasoning models open their answer with `<think>...</think>` or another such pair. Only a tag at the very beginning is
+that; one later in the answer is the answer's own text and stays.
 """
 
 import re
 
-_TAGS = ("<think>", "<thinking>")
+_TAGS = {
+    "<think>": "</think>",
+    "<thinking>": "</thinking>",
+    "<thought>": "</thought>",
+    "<reasoning>": "</reasoning>",
+    "◁think▷": "◁/think▷",
+}
+"""What opens thinking, and what ends it. The first is most models', the last Kimi's (documentation of servers that run
+them, read November 2026); those between are chosen, for models that were told to think aloud.
+"""
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -44,7 +54,7 @@ class Visible:
             if not tag:
                 break
             self._held = start[len(tag) :]
-            self._closing = tag.replace("<", "</")
+            self._closing = _TAGS[tag]
         if any(tag.startswith(start) for tag in _TAGS):
             return ""
         self._open, self._held = True, ""

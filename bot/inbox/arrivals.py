@@ -65,7 +65,8 @@ return 'accepted'
 # deletion is left in the turn for the next holder, who removes them.
 # Invariant: the history is changed by the lane's holder alone. What concerns it waits in the lane, behind what runs.
 # Who works on a mention goes on with the text that it read; should that attempt fail, the next claim reads `edited`.
-# A deleted message that was given up is taken off that list as well: what people delete is kept nowhere.
+# A deleted message that was given up is taken off that list as well: what people delete is kept nowhere. An edited one
+# stands there as it reads now, for whoever takes it up again; edits are many, so only of conversations that are known.
 CHANGE = (
     NOW
     + LANE
@@ -98,17 +99,19 @@ local function follow()
   if redis.call('ZADD', ready, 'NX', now(), conversation) == 1 then wake(k) end
   return settled('accepted')
 end
-local function unfile()
-  for _, letter in ipairs(redis.call('LRANGE', k .. 'dead', 0, -1)) do
-    -- Looked for as text first, which takes 3 ms where there are 1,000: hardly any deletion is about one of them.
-    if string.find(letter, message, 1, true) then
-      local filed = decoded(letter)
-      local event = decoded(filed.event)
-      if filed.conversation == conversation and event.message_id == message and (event.replaces or '') == '' then
-        redis.call('LREM', k .. 'dead', 1, letter)
-      end
+local function refile()
+  for at, letter in ipairs(redis.call('LRANGE', k .. 'dead', 0, -1)) do
+    -- Looked for as text first, which takes 3 ms where there are 1,000: hardly any change is about one of them.
+    local filed = string.find(letter, message, 1, true) and decoded(letter) or {}
+    local event = filed.conversation == conversation and decoded(filed.event) or {}
+    if event.message_id == message and (event.replaces or '') == '' then
+      filed.event = entry
+      if entry == '' then redis.call('LREM', k .. 'dead', 1, letter)
+      else redis.call('LSET', k .. 'dead', at - 1, cjson.encode(filed)) end
+      return true
     end
   end
+  return false
 end
 for _, raw in ipairs(redis.call('ZRANGE', lane, 0, -1)) do
   local event = decoded(raw)
@@ -147,14 +150,15 @@ for _, raw in ipairs(redis.call('ZRANGE', lane, 0, -1)) do
     return settled('withdrawn')
   end
 end
+local refiled = entry ~= '' and redis.call('EXISTS', k .. 'people:' .. conversation) == 1 and refile()
 if entry == '' then
   redis.call('SET', k .. 'gone:' .. gone, 1, 'EX', gone_ttl)
-  unfile()
+  refile()
 elseif redis.call('EXISTS', k .. 'seen:' .. (decoded(entry).event_id or '')) == 0 then
   redis.call('SET', k .. 'edited:' .. gone, entry, 'EX', gone_ttl)
 end
 if live or redis.call('EXISTS', history) == 1 then return follow() end
-return 'ignored'
+return refiled and settled('accepted') or 'ignored'
 """
 )
 

@@ -3,6 +3,7 @@
 Redis is shared with older versions of the bot and with operators, so nothing there is taken for granted.
 """
 
+import math
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -117,6 +118,7 @@ def claimed(row: list[Any], entries: Entries, *, now: float, valid_until: float)
 
 def _number(value: str | None, default: float) -> float:
     try:
-        return default if value is None else float(value)
+        number = default if value is None else float(value)
     except ValueError:
         return default
+    return number if math.isfinite(number) else default

@@ -15,6 +15,7 @@ It knows mentions, changes, leases and tries; it does not know platforms or mode
     ready                sorted set: conversation -> the time at which it may be claimed
     owner                hash: conversation -> the fencing token of its last claim, and the event it was given for
     token                the last fencing token given out
+    given:{call}         list: the tokens that one claim gave out, for 30 s; taken back where its reply was lost
     wake                 a capped list that only ends a blocking wait early
     history:{conv}       list: what was said, both sides, newest last
     turn:{event}         hash: what became of one event so far: tries, accepted, answer and its outcome, part:0,
@@ -49,6 +50,7 @@ from bot.inbox.accepting import Accepting, Outcome, link, rootless
 from bot.inbox.claim import WHOLE, Claim, claimed
 from bot.inbox.entries import Entries
 from bot.inbox.history import Revision
+from bot.inbox.lost import Lost
 from bot.inbox.signals import Signal, Signals
 from bot.sealing import Seal
 
@@ -99,6 +101,7 @@ class Inbox:
         self._accept = Accepting(redis, self._entries, history_ttl_s=history_ttl_s, disk=self._disk)
         self.lease_s = lease_s
         self._clock = clock
+        self._lost = Lost(lease_s)
         self._claim, self._renew, self._note, self._done, self._again, self._empty = (
             redis.register_script(source)
             for source in (scripts.CLAIM, scripts.RENEW, scripts.NOTE, scripts.DONE, scripts.AGAIN, scripts.EMPTY)
@@ -119,7 +122,8 @@ class Inbox:
     async def claim(self, most: int) -> tuple[list[Claim], float | None]:
         """At most `most` due lanes, oldest first, and the seconds until the next one falls due (None: none waits)."""
         asked_at = self._clock()
-        reply = await self._call(self._claim, "claim", most, self.lease_s, store.TURN_TTL_S)
+        with self._lost.asking(asked_at) as calls:
+            reply = await self._call(self._claim, "claim", most, self.lease_s, store.TURN_TTL_S, *calls)
         rows, next_due_s, server_now, parked = cast(tuple[list[list[Any]], str, str, list[str]], reply)
         for conversation in parked:
             log.error("lane_unreadable", extra={"conversation": conversation})

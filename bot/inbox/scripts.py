@@ -51,14 +51,31 @@ local function tally(k, what, by) redis.call('HINCRBY', k .. 'tally', what, by o
 # token is new, so whatever an earlier holder still does is refused.
 # A lane whose keys are of another type (somebody's hand) is parked for an hour and reported: it must not stop others.
 # Where fewer lanes were due than asked for, none is left due, and every token in `wake` is stale.
+# What a call gave out whose reply was lost, nobody works on: it is taken back here, and that was no try. This very call
+# is among those that are named, for redis-py may send it again.
 CLAIM = (
     NOW
     + LANE
     + """
 local k = KEYS[1]
-local most, lease, turn_ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local most, lease, turn_ttl, call = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local at = now()
 local claims, parked = {}, {}
+local lost = {}
+for arg = 4, #ARGV do
+  for _, number in ipairs(redis.call('LRANGE', k .. 'given:' .. ARGV[arg], 0, -1)) do
+    lost[number] = true
+    redis.call('DEL', k .. 'given:' .. ARGV[arg])
+  end
+end
+local owners = next(lost) and redis.call('HGETALL', k .. 'owner') or {}
+for n = 1, #owners, 2 do
+  local number, id = string.match(owners[n + 1], '^(%d+) (.*)$')
+  if lost[number] then
+    redis.call('ZADD', k .. 'ready', 'XX', 'LT', at, owners[n])
+    redis.pcall('HINCRBY', k .. 'turn:' .. id, 'tries', -1)
+  end
+end
 local due = redis.call('ZRANGEBYSCORE', k .. 'ready', '-inf', at, 'LIMIT', 0, most)
 for _, conversation in ipairs(due) do
   local lane = k .. 'lane:' .. conversation
@@ -70,8 +87,10 @@ for _, conversation in ipairs(due) do
   elseif heads[1] then
     local raw = heads[1]
     local id = decoded(raw).event_id or redis.sha1hex(raw)
-    local token = redis.call('INCR', k .. 'token') .. ' ' .. id
+    local number = redis.call('INCR', k .. 'token')
+    local token = number .. ' ' .. id
     redis.call('HSET', k .. 'owner', conversation, token)
+    redis.call('RPUSH', k .. 'given:' .. call, number)
     redis.call('ZADD', k .. 'ready', at + lease, conversation)
     local turn = k .. 'turn:' .. id
     if type(redis.pcall('HINCRBY', turn, 'tries', 1)) == 'table' then
@@ -95,6 +114,7 @@ for _, conversation in ipairs(due) do
     redis.call('HDEL', k .. 'owner', conversation)
   end
 end
+if claims[1] then redis.call('EXPIRE', k .. 'given:' .. call, math.ceil(lease)) end
 if #due < most then redis.call('DEL', k .. 'wake') end
 local next_due = redis.call('ZRANGE', k .. 'ready', 0, 0, 'WITHSCORES')[2]
 return {claims, next_due and tostring(tonumber(next_due) - at) or '', tostring(at), parked}

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,20 +57,23 @@ def nested(settings: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def helm(*arguments: str, values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    command = [str(HELM), "template", "bot", str(CHART), "--values", "-", *arguments]
-    asked = json.dumps(values)
+def helm(*, values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    return _templated(json.dumps(values))
+
+
+@cache  # many cases look at the same values
+def _templated(asked: str) -> subprocess.CompletedProcess[str]:
+    command = [str(HELM), "template", "bot", str(CHART), "--values", "-"]
     return subprocess.run(command, input=asked, capture_output=True, text=True, timeout=30, check=False, env=QUICK)
 
 
 def rendered(case: dict[str, Any]) -> list[Any]:
     """The documents of the case's templates, or the one that it selects."""
-    show = [word for template in case["templates"] for word in ("--show-only", template)]
-    result = helm(*show, values=nested(case.get("set", {})))
-    if "could not find template" in result.stderr:  # that is how helm says that a template came out empty
-        return []
+    result = helm(values=nested(case.get("set", {})))
     assert result.returncode == 0, result.stderr
-    found = documents(result.stdout)
+    _, *pairs = re.split(r"^---\n# Source: [\w-]+/(.+)\n", result.stdout, flags=re.MULTILINE)
+    made = [*zip(pairs[::2], pairs[1::2], strict=True)]  # the name of a template, and what came of it
+    found = [one for wanted in case["templates"] for name, text in made if name == wanted for one in documents(text)]
     if selector := case.get("documentSelector"):
         found = [one for one in found if at(one, selector["path"]) == selector["value"]]
     return found
@@ -122,7 +126,9 @@ def notes(values: dict[str, Any]) -> str:
     """What `helm install` prints."""
     command = [str(HELM), "install", "bot", str(CHART), "--dry-run=client", "--values", "-"]
     asked = json.dumps(values)
-    return subprocess.run(command, input=asked, capture_output=True, text=True, timeout=30, check=True).stdout
+    return subprocess.run(
+        command, input=asked, capture_output=True, text=True, timeout=30, check=True, env=QUICK
+    ).stdout
 
 
 @with_helm

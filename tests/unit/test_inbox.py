@@ -1,11 +1,15 @@
 """The inbox on a real Valkey: once, in order, one holder at a time, nothing lost."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+from redis.exceptions import ConnectionError as NotConnected
 
 from bot import store
 from bot.disk import Disk
@@ -266,6 +270,66 @@ async def test_a_call_that_is_repeated_because_its_reply_was_lost_is_done_once(i
     assert [message.text for message in second.history] == ["once"]
 
 
+@pytest.mark.parametrize("times", [1, 2])
+async def test_what_a_claim_gave_out_whose_reply_was_lost_is_given_out_again_at_once_and_that_was_no_try(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    await inbox.submit(mention(1, thread="a"))
+    held = await claim_one(inbox)
+    await inbox.submit(mention(2, thread="b"))
+    with monkeypatch.context() as cut:
+        cut.setattr(AsyncScript, "__call__", _cut(after=True))
+        for _ in range(times):
+            with pytest.raises(StoreError):
+                await inbox.claim(10)
+    claim = await claim_one(inbox)
+    assert (claim.event_id, claim.tries) == ("fake:W:C:2", 1)
+    assert await inbox.renew([held, claim]) == []
+
+
+async def test_what_a_claim_gives_out_that_is_done_only_after_the_next_one_is_taken_back_too(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that stood still reads what it was sent meanwhile, on connections that are closed by now."""
+    sent: list[Callable[[], Awaitable[object]]] = []
+    with monkeypatch.context() as cut:
+        cut.setattr(AsyncScript, "__call__", _cut(after=False, sent=sent))
+        with pytest.raises(StoreError):
+            await inbox.claim(10)
+    assert await inbox.claim(10) == ([], None)
+    await inbox.submit(mention(1))
+    await sent[0]()
+    assert (await claim_one(inbox)).tries == 1
+
+
+async def test_a_claim_that_redis_py_sends_again_gives_the_same_and_that_was_no_try(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = AsyncScript.__call__
+
+    async def twice(self: AsyncScript, **given: Any) -> Any:
+        await call(self, **given)
+        return await call(self, **given)
+
+    await inbox.submit(mention(1))
+    monkeypatch.setattr(AsyncScript, "__call__", twice)
+    assert (await claim_one(inbox)).tries == 1
+
+
+def _cut(*, after: bool, sent: list[Callable[[], Awaitable[object]]] | None = None) -> Callable[..., Awaitable[Any]]:
+    """The connection breaks off `after` the script was run, or before; then what was `sent` may be run later."""
+    call = AsyncScript.__call__
+
+    async def lost(self: AsyncScript, **given: Any) -> Any:
+        if after:
+            await call(self, **given)
+        elif sent is not None:
+            sent.append(lambda: call(self, **given))
+        raise NotConnected("cut")
+
+    return lost
+
+
 async def test_the_history_is_bounded_in_bytes_and_keeps_the_newest(inbox: Inbox) -> None:
     for number in range(4):
         await inbox.submit(mention(number))
@@ -343,11 +407,15 @@ class TestSpoiltContent:
         await inbox.done(claim, dead="unreadable")
         assert await inbox.claim(10) == ([], None)
 
-    async def test_a_turn_with_nonsense_in_it_counts_as_unknown(self, inbox: Inbox, redis: Redis) -> None:
+    @pytest.mark.parametrize(("soon", "often"), [("soon", "often"), ("nan", "inf"), ("-inf", "nan")])
+    async def test_a_turn_with_nonsense_in_it_counts_as_unknown(
+        self, inbox: Inbox, redis: Redis, soon: str, often: str
+    ) -> None:
         await inbox.submit(mention(1))
-        await redis.hset(store.key("turn", "fake:W:C:1"), mapping={"part:x": "1", "accepted": "soon", "again": "often"})
+        await redis.hset(store.key("turn", "fake:W:C:1"), mapping={"part:x": "1", "accepted": soon, "again": often})
         claim = await claim_one(inbox)
         assert (claim.parts, claim.again) == ({}, 0)
+        assert math.isfinite(claim.age_s)
 
     async def test_half_a_character_is_kept_as_a_question_mark(self, inbox: Inbox) -> None:
         await inbox.submit(mention(1, text="half \ud83d an emoji"))

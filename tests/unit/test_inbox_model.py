@@ -11,8 +11,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from redis.commands.core import AsyncScript
+from redis.exceptions import ConnectionError as NotConnected
 
 from bot import store
+from bot.errors import StoreError
 from bot.events import Author, Change, Mention, Message
 from bot.inbox import history
 from bot.inbox.claim import Claim
@@ -168,8 +171,10 @@ class InboxMachine(RuleBasedStateMachine):
         if meant and not state.holder:
             state.put_back_until_due = False
 
-    @rule(most=st.integers(1, 3))
-    def claim(self, most: int) -> None:
+    @rule(most=st.integers(1, 3), lost=st.booleans())
+    def claim(self, most: int, lost: bool) -> None:
+        if lost:
+            self._lose(most)
         free = {n for n, lane in self.lanes.items() if lane.waiting and not lane.holder and not lane.put_back_until_due}
         claims, _ = self.wait_for(self.inbox.claim(most))
         assert len(claims) == min(most, len(free))
@@ -189,6 +194,24 @@ class InboxMachine(RuleBasedStateMachine):
                 assert claim.change
                 assert (claim.change.now.text if claim.change.now else None) == entry.text
             lane.holder, lane.known = claim, lane.wishes
+
+    def _lose(self, most: int) -> None:
+        """A claim whose reply is lost. What it gave out may have an answer, as far as a deletion knows."""
+        call, rows = AsyncScript.__call__, list[list[str]]()
+
+        async def cut(script: AsyncScript, **given: Any) -> None:
+            rows.extend((await call(script, **given))[0])
+            raise NotConnected("cut")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(AsyncScript, "__call__", cut)
+            with pytest.raises(StoreError):
+                self.wait_for(self.inbox.claim(most))
+        for conversation, *_ in rows:
+            lane = self.lanes[conversation[-1]]
+            _, entry = min(lane.waiting.items())
+            if entry.kind == "mention":
+                lane.tried.add(entry.number)
 
     @rule(lane=st.sampled_from(LANES))
     def settle(self, lane: str) -> None:
@@ -301,7 +324,7 @@ class InboxMachine(RuleBasedStateMachine):
             self.time_passes(lane)
             self.submit(lane, 9)
         while any(lane.waiting for lane in self.lanes.values()):
-            self.claim(3)
+            self.claim(3, lost=False)
             for lane in LANES:
                 self.settle(lane)
         answered = [(name, number) for name, lane in self.lanes.items() for number in lane.answered]

@@ -11,7 +11,7 @@ from bot.inbox.tally import Tally
 from bot.sealing import Seal
 from tests.core import Bench, core, lane_is_empty
 from tests.fakes.completions import Text, status
-from tests.mentions import deleted, mention
+from tests.mentions import deleted, edited, mention
 
 SECRET = "what Ana wrote"
 
@@ -73,6 +73,19 @@ async def test_one_that_is_taken_up_again_is_answered_in_the_place_of_the_apolog
     assert await lane_is_empty(bench)
     balance = await Tally(redis)()
     assert (balance.accepted, balance.failed, balance.answered, balance.unaccounted) == (2, 1, 1, 0)
+
+
+async def test_one_that_was_edited_is_taken_up_again_as_it_reads_now(bench: Bench, redis: Redis, seal: Seal) -> None:
+    await given_up(bench)
+    await bench.inbox.submit(edited(mention(1, text=SECRET), "what Ana meant"))
+    letters = Letters(redis, seal=seal)
+    (letter,) = await letters.all()
+    assert (letter.why, letter.at > 1_700_000_000) == ("invalid", True)
+    assert await letters.retry(letter)
+    bench.server.answers = [Text("An answer.")]
+    await bench.answer()
+    assert list(bench.platform.messages.values()) == ["An answer."]
+    assert bench.server.requests[-1].messages[-1]["content"].endswith("what Ana meant")
 
 
 async def test_one_whose_turn_is_forgotten_is_answered_all_the_same(bench: Bench, redis: Redis, seal: Seal) -> None:

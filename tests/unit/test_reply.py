@@ -183,6 +183,17 @@ def test_a_place_that_takes_nothing_ends_the_model_at_once(refusal: Forbidden | 
     run(test())
 
 
+def test_a_stop_that_comes_when_the_model_has_said_all_of_it_is_too_late() -> None:
+    async def test() -> None:
+        platform = FakePlatform(latency_s=5.0)
+        reply = reply_on(platform)
+        asyncio.get_running_loop().call_later(2.0, reply.stop)
+        stream = await reply.stream(deltas(["All of it."]))
+        assert (stream.finish, stream.stopped) == ("stop", False)
+
+    run(test())
+
+
 def test_the_final_write_is_tried_until_it_stands() -> None:
     platform = FakePlatform(faults=[Unreachable("x")] * 5 + [RateLimited("x", retry_after_s=20)])
     run(answered(platform, ["One."]))
