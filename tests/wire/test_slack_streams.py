@@ -212,6 +212,14 @@ async def test_it_declines_without_a_call(
     assert slack.counts()["chat.startStream"] == 0
 
 
+@pytest.mark.parametrize(("reason", "change"), [*DECLINED, (None, {})])
+async def test_it_says_before_whether_it_will(
+    slack: FakeSlack, platform: SlackPlatform, services: FakeServices, reason: str | None, change: dict[str, Any]
+) -> None:
+    assert platform.may_stream(replace(asked(slack), **change)) == (reason is None)
+    assert services.fallen_back == ([reason] if reason else [])
+
+
 async def test_it_declines_where_it_is_switched_off_and_where_nothing_is_shared(
     slack: FakeSlack, services: FakeServices, pauses: Pauses
 ) -> None:
@@ -219,9 +227,10 @@ async def test_it_declines_where_it_is_switched_off_and_where_nothing_is_shared(
     alone = process(slack, None, pauses)
     for one in (off, alone):
         await one.open()
+        assert not one.may_stream(asked(slack))
         assert await one.begin(asked(slack), "hi", key="k") is None
         await one.aclose()
-    assert services.fallen_back == ["off"]
+    assert services.fallen_back == ["off", "off"]
     assert slack.counts()["chat.startStream"] == 0
 
 
