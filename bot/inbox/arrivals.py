@@ -65,6 +65,7 @@ return 'accepted'
 # deletion is left in the turn for the next holder, who removes them.
 # Invariant: the history is changed by the lane's holder alone. What concerns it waits in the lane, behind what runs.
 # Who works on a mention goes on with the text that it read; should that attempt fail, the next claim reads `edited`.
+# Edits may come in another order than they were made, as where one was refused and is sent again: the newest counts.
 # A deleted message that was given up is taken off that list as well: what people delete is kept nowhere. An edited one
 # stands there as it reads now, for whoever takes it up again; edits are many, so only of conversations that are known.
 CHANGE = (
@@ -99,15 +100,25 @@ local function follow()
   if redis.call('ZADD', ready, 'NX', now(), conversation) == 1 then wake(k) end
   return settled('accepted')
 end
+local function is_newest(turn)
+  local newest = redis.call('HGET', turn, 'edited_at')
+  if newest and tonumber(at) < tonumber(newest) then return false end
+  redis.call('HSET', turn, 'edited_at', at)
+  redis.call('EXPIRE', turn, turn_ttl)
+  return true
+end
 local function refile()
-  for at, letter in ipairs(redis.call('LRANGE', k .. 'dead', 0, -1)) do
+  for place, letter in ipairs(redis.call('LRANGE', k .. 'dead', 0, -1)) do
     -- Looked for as text first, which takes 3 ms where there are 1,000: hardly any change is about one of them.
     local filed = string.find(letter, message, 1, true) and decoded(letter) or {}
     local event = filed.conversation == conversation and decoded(filed.event) or {}
     if event.message_id == message and (event.replaces or '') == '' then
-      filed.event = entry
-      if entry == '' then redis.call('LREM', k .. 'dead', 1, letter)
-      else redis.call('LSET', k .. 'dead', at - 1, cjson.encode(filed)) end
+      if entry == '' then
+        redis.call('LREM', k .. 'dead', 1, letter)
+      elseif is_newest(k .. 'turn:' .. event.event_id) then
+        filed.event = entry
+        redis.call('LSET', k .. 'dead', place - 1, cjson.encode(filed))
+      end
       return true
     end
   end
@@ -119,7 +130,7 @@ for _, raw in ipairs(redis.call('ZRANGE', lane, 0, -1)) do
     local turn = k .. 'turn:' .. event.event_id
     if running == event.event_id and live then
       if entry ~= '' then
-        redis.call('HSET', turn, 'edited', entry)
+        if is_newest(turn) then redis.call('HSET', turn, 'edited', entry) end
         return follow()
       end
       withdraw(turn)
@@ -128,6 +139,7 @@ for _, raw in ipairs(redis.call('ZRANGE', lane, 0, -1)) do
     end
     if running == event.event_id then redis.call('HDEL', k .. 'owner', conversation) end
     if entry ~= '' then
+      if not is_newest(turn) then return settled('ignored') end
       local score = redis.call('ZSCORE', lane, raw)
       redis.call('ZREM', lane, raw)
       redis.call('ZADD', lane, score, entry)

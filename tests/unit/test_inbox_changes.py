@@ -80,6 +80,23 @@ class TestAMentionThatWaits:
         assert texts == ["old 1", "new 2", "old 3"]
         assert await nothing_waits(inbox)
 
+    @pytest.mark.parametrize("runs", [False, True])
+    async def test_is_answered_as_it_reads_last_also_where_an_earlier_edit_arrives_later(
+        self, inbox: Inbox, runs: bool
+    ) -> None:
+        """One that was refused is sent again after a minute."""
+        await inbox.submit(mention(1, text="first"))
+        running = await claim_one(inbox) if runs else None
+        late = edited(mention(1), "second")
+        last = replace(edited(mention(1), "third"), at=late.at + 1)
+        assert await inbox.submit(last) == "accepted"
+        assert await inbox.submit(late) == ("accepted" if runs else "ignored")
+        if running:
+            await inbox.again(running, delay_s=0)
+        claim = await claim_one(inbox)
+        assert claim.mention
+        assert claim.mention.text == "third"
+
     async def test_is_not_answered_once_it_was_deleted(self, inbox: Inbox, redis: Redis) -> None:
         await inbox.submit(mention(1))
         assert await inbox.submit(deleted(mention(1))) == "withdrawn"
