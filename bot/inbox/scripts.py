@@ -51,6 +51,7 @@ local function tally(k, what, by) redis.call('HINCRBY', k .. 'tally', what, by o
 # token is new, so whatever an earlier holder still does is refused.
 # A lane whose keys are of another type (somebody's hand) is parked for an hour and reported: it must not stop others.
 # Where fewer lanes were due than asked for, none is left due, and every token in `wake` is stale.
+# What was `missed` after the mention was written is left to the next one: a thread is read up to the mention.
 CLAIM = (
     NOW
     + LANE
@@ -87,7 +88,8 @@ for _, conversation in ipairs(due) do
       raw = edited
     end
     local anew = redis.call('EXISTS', k .. 'anew:' .. conversation)
-    local missed = redis.pcall('ZRANGE', k .. 'missed:' .. conversation, 0, -1)
+    local written = redis.call('ZSCORE', lane, raw)
+    local missed = redis.pcall('ZRANGEBYSCORE', k .. 'missed:' .. conversation, '-inf', written)
     if missed.err then missed = {} end
     table.insert(claims, {conversation, token, raw, id, redis.call('HGETALL', turn), said, anew, missed})
   else

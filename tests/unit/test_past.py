@@ -84,6 +84,20 @@ async def test_what_comes_while_an_answer_is_written_is_read_at_the_next_one(ben
     assert [told(bench).count(word) for word in ("8081", "8082")] == [1, 1]
 
 
+async def test_what_comes_while_a_mention_waits_is_read_at_the_next_one(bench: Bench) -> None:
+    bench.platform.earlier = []
+    await bench.inbox.submit(mention(1))
+    await talks(bench, 2, "the port is 8081")
+    await bench.inbox.submit(mention(3))
+    await talks(bench, 4, "and the host is ares")
+    await bench.inbox.submit(mention(5))
+    seen: list[list[int]] = []
+    for _ in range(3):
+        await bench.answer()
+        seen.append([told(bench).count(word) for word in ("8081", "ares")])
+    assert seen == [[0, 0], [1, 0], [1, 1]]
+
+
 async def test_what_was_said_before_a_thread_was_forgotten_stays_forgotten(bench: Bench, redis: Redis) -> None:
     bench.platform.earlier = []
     await bench.ask(mention(1, text="first"))
