@@ -64,6 +64,7 @@ return 'accepted'
 # lease that has lapsed, is refused from then on. One that was ever claimed may have messages in the thread, so its
 # deletion is left in the turn for the next holder, who removes them.
 # Invariant: the history is changed by the lane's holder alone. What concerns it waits in the lane, behind what runs.
+# A holder whose lease has lapsed may still settle with what it has read, so the change waits behind that as well.
 # Who works on a mention goes on with the text that it read; should that attempt fail, the next claim reads `edited`.
 # A deleted message that was given up is taken off that list as well: what people delete is kept nowhere.
 CHANGE = (
@@ -153,7 +154,7 @@ if entry == '' then
 elseif redis.call('EXISTS', k .. 'seen:' .. (decoded(entry).event_id or '')) == 0 then
   redis.call('SET', k .. 'edited:' .. gone, entry, 'EX', gone_ttl)
 end
-if live or redis.call('EXISTS', history) == 1 then return follow() end
+if running or redis.call('EXISTS', history) == 1 then return follow() end
 return 'ignored'
 """
 )
