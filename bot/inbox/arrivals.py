@@ -15,6 +15,7 @@ from bot.inbox.scripts import LANE, NOW, TALLY
 # Invariant: a mention whose deletion came first is not taken, and one whose edit came first is taken as edited.
 # Who asks for a private answer, or for another one, does not take part in the conversation by that (`joins`).
 # What is not for the bot where several people talk is `missed`: the next mention there has it read from the platform.
+# Not what was written before the conversation was forgotten, and comes again: the thread is read from there on.
 SUBMIT = (
     NOW
     + LANE
@@ -37,6 +38,7 @@ if mark then
   return mark == call and 'accepted' or 'duplicate'
 end
 if joins == '1' and addressed == '0' and redis.call('SCARD', people) > 1 then
+  if tonumber(sent_at) < tonumber(redis.call('GET', k .. 'anew:' .. conversation) or 0) then return 'ignored' end
   local missed = k .. 'missed:' .. conversation
   redis.call('ZADD', missed, sent_at, message)
   redis.call('ZREMRANGEBYRANK', missed, 0, -1 - missed_max)

@@ -228,7 +228,7 @@ if live and running then
 else
   redis.call('HDEL', k .. 'owner', conversation)
 end
-redis.call('SET', k .. 'anew:' .. conversation, 1, 'EX', anew_ttl)
+redis.call('SET', k .. 'anew:' .. conversation, now(), 'EX', anew_ttl)
 redis.call('DEL', k .. 'missed:' .. conversation)
 return redis.call('DEL', k .. 'history:' .. conversation)
 """
