@@ -163,3 +163,17 @@ async def test_a_thread_is_read_also_where_the_worker_that_read_it_died(bench: B
     await bench.answer()
     await bench.ask(mention(2))
     assert told(bench).count("8081") == 1
+
+
+async def test_nothing_is_read_below_a_private_answer_that_was_not_asked_for(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody asks later there; and Slack may allow one call in a minute."""
+    bench.platform.earlier = Forbidden("never asked")
+    private = replace(mention(1), private=True)
+    await bench.inbox.submit(private)
+    (claim,), _ = await bench.inbox.claim(1)
+    claim.end(stopped=ANA)
+    await bench.handler(claim)
+    assert bench.answered("stopped") == 1
+    assert "backfill_failed" not in caplog.messages
