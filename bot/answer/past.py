@@ -88,9 +88,10 @@ class Past:
     async def complete(self, inbox: Inbox) -> None:
         """Read it for those who ask later, where this attempt has asked nothing itself. Raises StoreError.
 
-        Else a thread whose first answer was stopped, or came of an attempt that died, would never be read.
+        Else a thread whose first answer was stopped, or came of an attempt that died, would never be read. Nobody asks
+        after a private one.
         """
-        if not self._is_read:
+        if not self._is_read and not self._mention.private:
             await self.read(inbox, left_s=lambda: 0.0)
 
     async def _ask(self, *, since: str, left_s: Callable[[], float]) -> None:

@@ -15,6 +15,7 @@ from bot.inbox.scripts import LANE, NOW, TALLY
 # Invariant: a mention whose deletion came first is not taken, and one whose edit came first is taken as edited.
 # Who asks for a private answer, or for another one, does not take part in the conversation by that (`joins`).
 # What is not for the bot where several people talk is `missed`: the next mention there has it read from the platform.
+# Not what was written before the conversation was forgotten, and comes again: the thread is read from there on.
 SUBMIT = (
     NOW
     + LANE
@@ -37,6 +38,7 @@ if mark then
   return mark == call and 'accepted' or 'duplicate'
 end
 if joins == '1' and addressed == '0' and redis.call('SCARD', people) > 1 then
+  if tonumber(sent_at) < tonumber(redis.call('GET', k .. 'anew:' .. conversation) or 0) then return 'ignored' end
   local missed = k .. 'missed:' .. conversation
   redis.call('ZADD', missed, sent_at, message)
   redis.call('ZREMRANGEBYRANK', missed, 0, -1 - missed_max)
@@ -64,6 +66,7 @@ return 'accepted'
 # lease that has lapsed, is refused from then on. One that was ever claimed may have messages in the thread, so its
 # deletion is left in the turn for the next holder, who removes them.
 # Invariant: the history is changed by the lane's holder alone. What concerns it waits in the lane, behind what runs.
+# A holder whose lease has lapsed may still settle with what it has read, so the change waits behind that as well.
 # Who works on a mention goes on with the text that it read; should that attempt fail, the next claim reads `edited`.
 # Edits may come in another order than they were made, as where one was refused and is sent again: the newest counts.
 # A deleted message that was given up is taken off that list as well: what people delete is kept nowhere. An edited one
@@ -169,7 +172,7 @@ if entry == '' then
 elseif redis.call('EXISTS', k .. 'seen:' .. (decoded(entry).event_id or '')) == 0 then
   redis.call('SET', k .. 'edited:' .. gone, entry, 'EX', gone_ttl)
 end
-if live or redis.call('EXISTS', history) == 1 then return follow() end
+if running or redis.call('EXISTS', history) == 1 then return follow() end
 return refiled and settled('accepted') or 'ignored'
 """
 )

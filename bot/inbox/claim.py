@@ -26,8 +26,8 @@ class Claim:
 
     It is a `mention` or a `change`; neither where `raw` cannot be read: `sealed` where a key is missing here, else
     another version wrote it, or someone did by hand. `lines` are the conversation's history; `anew` says that people
-    had the bot forget what was said before them, `missed` are the ids of messages since its last mention there that
-    were not for it, oldest first. `tries` counts the claims of it that were never settled, this one
+    had the bot forget what was said before them, `missed` are the ids of messages between its last mention there and
+    this one that were not for it, oldest first. `tries` counts the claims of it that were never settled, this one
     included; `again` how often it was put back. `age_s` is the time since it was accepted. `parts` are the ids of the
     messages that already show its answer; `answer` the whole answer, where the model had finished, and `outcome` how
     it did. `known` is False where the inbox has forgotten what was done so far, `wrote` True once an attempt went as

@@ -5,7 +5,7 @@ It knows mentions, changes, leases and tries; it does not know platforms or mode
     seen:{event}         the event was taken once already
     gone:{message}       the message was deleted before it arrived here
     edited:{message}     how it reads now: it was edited before it arrived here
-    anew:{conv}          it was told to forget what had been said before
+    anew:{conv}          when it was told to forget what had been said before (an older version: 1)
     missed:{conv}        sorted set: ids of messages there that were not for the bot, by the time they were written,
                          until the next mention has them read
     people:{conv}        who takes part, the bot apart; decides on follow-ups that do not name the bot

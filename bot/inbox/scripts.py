@@ -53,6 +53,7 @@ local function tally(k, what, by) redis.call('HINCRBY', k .. 'tally', what, by o
 # Where fewer lanes were due than asked for, none is left due, and every token in `wake` is stale.
 # What a call gave out whose reply was lost, nobody works on: it is taken back here, and that was no try. This very call
 # is among those that are named, for redis-py may send it again.
+# What was `missed` after the mention was written is left to the next one: a thread is read up to the mention.
 CLAIM = (
     NOW
     + LANE
@@ -106,7 +107,8 @@ for _, conversation in ipairs(due) do
       raw = edited
     end
     local anew = redis.call('EXISTS', k .. 'anew:' .. conversation)
-    local missed = redis.pcall('ZRANGE', k .. 'missed:' .. conversation, 0, -1)
+    local written = redis.call('ZSCORE', lane, raw)
+    local missed = redis.pcall('ZRANGEBYSCORE', k .. 'missed:' .. conversation, '-inf', written)
     if missed.err then missed = {} end
     table.insert(claims, {conversation, token, raw, id, redis.call('HGETALL', turn), said, anew, missed})
   else
@@ -246,7 +248,7 @@ if live and running then
 else
   redis.call('HDEL', k .. 'owner', conversation)
 end
-redis.call('SET', k .. 'anew:' .. conversation, 1, 'EX', anew_ttl)
+redis.call('SET', k .. 'anew:' .. conversation, now(), 'EX', anew_ttl)
 redis.call('DEL', k .. 'missed:' .. conversation)
 return redis.call('DEL', k .. 'history:' .. conversation)
 """

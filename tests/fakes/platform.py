@@ -91,10 +91,10 @@ class FakePlatform:
         self.signs.append(on)
 
     async def backfill(self, mention: Mention, *, limit: int, since: str = "") -> Sequence[Message]:
-        """What the test put there, in the order of its ids."""
+        """What the test put there, in the order of its ids; nothing of what came after the mention."""
         if isinstance(self.earlier, PlatformError):
             raise self.earlier
-        return [line for line in self.earlier if line.message_id >= since][-limit:]
+        return [line for line in self.earlier if line.message_id >= since and line.at < mention.sent_at][-limit:]
 
     async def aclose(self) -> None:
         """Nothing to free."""

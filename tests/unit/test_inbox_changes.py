@@ -371,6 +371,22 @@ class TestAStop:
         assert running.stopped
 
 
+async def test_what_was_read_of_a_thread_is_not_kept_where_it_was_deleted_while_the_lease_had_lapsed(
+    inbox: Inbox, redis: Redis
+) -> None:
+    """Its holder, frozen for a while, goes on with it: nobody has claimed the lane meanwhile."""
+    await inbox.submit(mention(1))
+    claim = await claim_one(inbox)
+    read = Message("user", BEN, "a secret", "0", 0.0)
+    await lapse(redis, claim)
+    assert await inbox.submit(deleted(mention(0))) == "accepted"
+    assert await inbox.renew([claim]) == []
+    await inbox.done(claim, [read, Message("user", ANA, "hello", "1", 1.0)])
+    await follow(inbox)
+    await inbox.submit(mention(2))
+    assert [line.text for line in (await claim_one(inbox)).history] == ["hello"]
+
+
 async def test_signals_are_heard_again_after_the_connection_broke(
     inbox: Inbox, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """What others say in a thread without the bot's name is known to it when it is mentioned there again, and only then."""
 
 import json
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
@@ -27,11 +28,12 @@ async def bench(redis: Redis) -> AsyncGenerator[Bench]:
         yield made
 
 
-async def talks(bench: Bench, number: int, text: str) -> None:
+async def talks(bench: Bench, number: int, text: str, *, sent_at: float | None = None) -> None:
     """Ben says something in the thread that is not for the bot."""
+    one = mention(number, text=text, author=BEN, addressed=False, sent_at=sent_at)
     assert isinstance(bench.platform.earlier, list)
-    bench.platform.earlier.append(Message("user", BEN, text, str(number), float(number)))
-    assert await bench.inbox.submit(mention(number, text=text, author=BEN, addressed=False)) == "ignored"
+    bench.platform.earlier.append(Message("user", BEN, text, one.message_id, one.sent_at))
+    assert await bench.inbox.submit(one) == "ignored"
 
 
 def told(bench: Bench) -> str:
@@ -84,13 +86,29 @@ async def test_what_comes_while_an_answer_is_written_is_read_at_the_next_one(ben
     assert [told(bench).count(word) for word in ("8081", "8082")] == [1, 1]
 
 
+async def test_what_comes_while_a_mention_waits_is_read_at_the_next_one(bench: Bench) -> None:
+    bench.platform.earlier = []
+    await bench.inbox.submit(mention(1))
+    await talks(bench, 2, "the port is 8081")
+    await bench.inbox.submit(mention(3))
+    await talks(bench, 4, "and the host is ares")
+    await bench.inbox.submit(mention(5))
+    seen: list[list[int]] = []
+    for _ in range(3):
+        await bench.answer()
+        seen.append([told(bench).count(word) for word in ("8081", "ares")])
+    assert seen == [[0, 0], [1, 0], [1, 1]]
+
+
 async def test_what_was_said_before_a_thread_was_forgotten_stays_forgotten(bench: Bench, redis: Redis) -> None:
+    """Also where it comes again, as Slack repeats what was not acknowledged, and a catch-up what it reads."""
     bench.platform.earlier = []
     await bench.ask(mention(1, text="first"))
     await talks(bench, 2, "the port is 8081")
     assert await Forgetting(redis).conversation("fake:W:C:t1")
-    await talks(bench, 3, "hello all")
-    await bench.ask(mention(4))
+    assert await bench.inbox.submit(mention(2, author=BEN, addressed=False)) == "ignored"
+    await talks(bench, 3, "hello all", sent_at=time.time() + 60)
+    await bench.ask(mention(4, sent_at=time.time() + 120))
     assert [told(bench).count(word) for word in ("first", "8081", "hello all")] == [0, 0, 1]
 
 
@@ -145,3 +163,17 @@ async def test_a_thread_is_read_also_where_the_worker_that_read_it_died(bench: B
     await bench.answer()
     await bench.ask(mention(2))
     assert told(bench).count("8081") == 1
+
+
+async def test_nothing_is_read_below_a_private_answer_that_was_not_asked_for(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody asks later there; and Slack may allow one call in a minute."""
+    bench.platform.earlier = Forbidden("never asked")
+    private = replace(mention(1), private=True)
+    await bench.inbox.submit(private)
+    (claim,), _ = await bench.inbox.claim(1)
+    claim.end(stopped=ANA)
+    await bench.handler(claim)
+    assert bench.answered("stopped") == 1
+    assert "backfill_failed" not in caplog.messages

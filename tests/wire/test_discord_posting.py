@@ -415,6 +415,18 @@ async def test_a_thread_is_read_back_from_a_message_on_whether_it_stands_or_not(
     assert [line.text for line in await platform.backfill(last, limit=1, since=second)] == ["and here"]
 
 
+async def test_as_many_messages_as_are_read_at_once_are_read_in_one_call_from_the_first_on(
+    fake: FakeDiscord, platform: DiscordPlatform
+) -> None:
+    starter = fake.say(fake.channel, fake.bob, "the beginning")
+    thread = fake.create_thread(fake.channel, fake.bob, on=starter)
+    said = [fake.say(thread, fake.ann, f"line {number}") for number in range(50)]
+    last, before = asked(fake, thread=thread), len(fake.entries("request"))
+    told = await platform.backfill(last, limit=50, since=said[0])
+    assert [line.message_id for line in told] == said
+    assert len(fake.entries("request")) == before + 1
+
+
 async def test_without_the_intent_only_what_the_bot_may_read_is_read_back(
     fake: FakeDiscord, platform: DiscordPlatform
 ) -> None:

@@ -44,7 +44,10 @@ class Reading:
         if limit <= 0 or mention.place.thread == mention.message_id:
             return ()  # the thread, or the post, begins with this very message
         try:
-            found = await (self._chain if mention.place.kind == "channel" else self._channel)(mention, limit=limit)
+            if mention.place.kind == "channel":
+                found = await self._chain(mention, limit=limit)
+            else:
+                found = await self._channel(mention, limit=limit, begins=not since)
         except (Forbidden, Gone, Rejected) as error:
             log.info("backfill_refused", extra={"event_id": mention.event_id, "error": type(error).__name__})
             return ()
@@ -54,11 +57,12 @@ class Reading:
         kept = [one for one in found if _time(key(one, "id")) >= _time(since)]
         return history(kept, around)[-limit:]
 
-    async def _channel(self, mention: Mention, *, limit: int) -> list[Payload]:
+    async def _channel(self, mention: Mention, *, limit: int, begins: bool) -> list[Payload]:
+        """The newest messages; with `begins` the thread's first takes the place of the oldest of them."""
         most = max(1, min(limit, HISTORY_MAX))
         params = {"before": mention.message_id, "limit": str(most)}
         found = cast(list[Payload], await self._rest.get(MESSAGES, params=params, channel_id=channel_of(mention)))
-        if mention.place.kind != "thread" or len(found) < most or most == 1:
+        if not begins or mention.place.kind != "thread" or len(found) < most or most == 1:
             return found
         begun = any(key(one, "id") == mention.place.thread or one.get("type") == THREAD_STARTER for one in found)
         return found if begun else [*found[: most - 1], *await self._starter(mention)]
