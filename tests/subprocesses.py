@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import signal
-from asyncio.subprocess import Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -85,12 +85,22 @@ class Started:
 
 @asynccontextmanager
 async def started(
-    env: dict[str, str], *, folder: Path, role: str = "all", more: tuple[str, ...] = ()
+    env: dict[str, str], *, folder: Path, role: str = "all", more: tuple[str, ...] = (), python: str = ""
 ) -> AsyncGenerator[Started]:
-    """`routernesia-bot run`; killed at the end if it still runs."""
-    process = await forked("run", "--role", role, *more, env=env, folder=folder)
+    """`routernesia-bot run`; killed at the end if it still runs. `python` is that of another version's environment."""
+    words = ("run", "--role", role, *more)
+    process = await (
+        _executed(python, *words, env=env, folder=folder) if python else forked(*words, env=env, folder=folder)
+    )
     one = Started(process)
     try:
         yield one
     finally:
         await one.stop(signal.SIGKILL)
+
+
+async def _executed(python: str, *words: str, env: dict[str, str], folder: Path) -> Process:
+    env = {name: value for name, value in env.items() if name != "PYTHONPATH"}  # the code is that environment's own
+    return await asyncio.create_subprocess_exec(
+        python, "-m", "bot", *words, env=env, cwd=folder, stdout=PIPE, stderr=PIPE
+    )

@@ -83,10 +83,16 @@ class Service:
 
 
 class Cluster:
-    """The pods of all workloads. `killed` counts those that died without a word."""
+    """The pods of all workloads. `killed` counts those that died without a word.
 
-    def __init__(self, workloads: list[Workload], service: Service, *, folder: Path, seed: int = 1) -> None:
+    With `before`, the interpreter of another version's environment, every second pod is of that version.
+    """
+
+    def __init__(
+        self, workloads: list[Workload], service: Service, *, folder: Path, before: str = "", seed: int = 1
+    ) -> None:
         self.killed = 0
+        self._pythons = itertools.cycle([before, ""])
         self._pods: dict[Workload, list[Pod]] = {one: [] for one in workloads}
         self._service = service
         self._folder = folder
@@ -126,9 +132,8 @@ class Cluster:
 
     async def _add(self, workload: Workload) -> None:
         stack = AsyncExitStack()
-        pod = Pod(
-            await stack.enter_async_context(started(workload.env, folder=self._folder, role=workload.role)), stack
-        )
+        run = started(workload.env, folder=self._folder, role=workload.role, python=next(self._pythons))
+        pod = Pod(await stack.enter_async_context(run), stack)
         self._pods[workload].append(pod)
         await until(lambda: pod.process.events("http_listening") or not pod.process.running, within_s=READY_WITHIN_S)
         assert pod.process.running, pod.process.output

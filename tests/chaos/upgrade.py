@@ -1,6 +1,6 @@
 """Upgrades every workload of a deployment while people ask on Slack and Discord, as Kubernetes upgrades them.
 
-    python -m tests.chaos.upgrade [--seconds 60] [RUN ...]
+    python -m tests.chaos.upgrade [--seconds 60] [--before PYTHON] [RUN ...]
 
 Each run prints one line: what was replaced, and what became of the questions. See `RUNS` for what there is, `Outcome`
 for what is counted.
@@ -54,7 +54,8 @@ class Plan:
     pods go before others come although the chart means to overlap them, as where their nodes are drained. `kill` has
     another pod of the workload die by SIGKILL meanwhile. `store_away_s` upgrades the bundled store alone: it is away
     for so long each time. `stays_s` is the time between two upgrades that leave a gap. `again_s` is Slack's patience,
-    where it is not to be Slack's own.
+    where it is not to be Slack's own. `before` is the interpreter of another version's environment: every second pod
+    is of that version.
     """
 
     shape: Shape = "split"
@@ -68,6 +69,7 @@ class Plan:
     pods: int = 2
     again_s: Sequence[float] = ()
     stays_s: float = STAYS_S
+    before: str = ""
 
     @property
     def leaves_a_gap(self) -> bool:
@@ -121,7 +123,7 @@ async def upgrade(plan: Plan, *, server: Valkey, folder: Path) -> Outcome:
         outside.discord.gateway.shards = outside.discord.gateway.max_concurrency = plan.pods
         outside.completions.default = always(Text(WORDS, tokens_per_s=len(WORDS.split()) / plan.answer_s))
         channels = [outside.discord.add_guild((at % plan.pods, plan.pods))[1] for at in range(6)]
-        cluster = Cluster(_equipped(plan, outside, server, folder), service, folder=folder)
+        cluster = Cluster(_equipped(plan, outside, server, folder), service, folder=folder, before=plan.before)
         stack.push_async_callback(cluster.stop)
         await cluster.start(plan.pods)
         if plan.http:
@@ -214,11 +216,14 @@ def main() -> int:
     """Run each once, print what came of it, and give the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.upgrade", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long people ask (default: 60)")
+    parser.add_argument(
+        "--before", default="", metavar="PYTHON", help="of another version's .venv: every second pod is of that version"
+    )
     parser.add_argument("runs", nargs="*", metavar="RUN", help=f"all by default: {', '.join(RUNS)}")
     given = parser.parse_args()
     failed = 0
     for name in given.runs or RUNS:
-        plan = replace(RUNS[name], seconds=given.seconds)
+        plan = replace(RUNS[name], seconds=given.seconds, before=given.before)
         outcome = asyncio.run(_main(plan))
         failed += not passed(plan, outcome)
         print(f"{name}: {outcome}", flush=True)
