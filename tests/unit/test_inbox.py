@@ -369,7 +369,7 @@ class TestDurability:
         self, redis: Redis
     ) -> None:
         inbox = Inbox(redis, history_ttl_s=3600, disk=Disk(within_ms=1))
-        await redis.execute_command("CONFIG", "SET", "appendfsync", "everysec")
+        await redis.execute_command("CONFIG", "SET", "appendfsync", "no")
         try:
             with pytest.raises(NotDurable):
                 await inbox.submit(mention(1))
