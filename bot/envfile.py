@@ -7,7 +7,8 @@ It knows nothing of what a setting means. Lines of the file are read as python-d
 import difflib
 import io
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,20 +53,29 @@ def from_file(path: Path) -> tuple[dict[str, Given], list[str]]:
     return _read(text, path.name)
 
 
+@contextmanager
+def looking_at(name: str) -> Generator[None]:
+    """Raises ValueError, a sentence about the setting of that name, where its path cannot be looked at."""
+    try:
+        yield
+    except RuntimeError:
+        raise ValueError(f"{name} begins with ~ and nobody's name: write the whole path.") from None
+    except OSError as error:
+        raise ValueError(f"{name} cannot be looked at ({type(error).__name__}).") from None
+
+
 def from_folder(path: Path, names: Collection[str]) -> tuple[dict[str, Given], list[str]]:
     """What the files say that are called like one of `names`, and one sentence for each that cannot be read.
 
     So Kubernetes and Docker mount secrets. Other files there are nobody's business.
     """
     try:
-        path = path.expanduser()
-        is_folder = path.is_dir()
-    except RuntimeError:
-        return {}, ["SETTINGS_DIR begins with ~ and nobody's name: write the whole path."]
-    except OSError as error:
-        return {}, [f"SETTINGS_DIR cannot be looked at ({type(error).__name__})."]
-    if not is_folder:
-        return {}, ["SETTINGS_DIR must be a folder, but there is none of that name."]
+        with looking_at("SETTINGS_DIR"):
+            path = path.expanduser()
+            if not path.is_dir():
+                raise ValueError("SETTINGS_DIR must be a folder, but there is none of that name.")
+    except ValueError as error:
+        return {}, [str(error)]
     given: dict[str, Given] = {}
     problems: list[str] = []
     for file in (path / name for name in sorted(names)):

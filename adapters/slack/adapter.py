@@ -92,7 +92,7 @@ class SlackPlatform:
         """What a message of Slack's may hold; the pace of edits widens with the answers on their way in a workspace."""
         if mention.reply_ref.startswith(VIEW):
             return MODAL_LIMITS
-        workspace = self._workspaces.known(mention.place.workspace) if self._workspaces else None
+        workspace = self._known(mention)
         every_s = workspace.pace.edit_every_s if workspace else EDIT_EVERY_S
         return LIMITS if every_s == LIMITS.edit_every_s else replace(LIMITS, edit_every_s=every_s)
 
@@ -160,7 +160,7 @@ class SlackPlatform:
 
     def may_stream(self, mention: Mention) -> bool:
         """Whether an answer may be streamed. See `bot.platform.Streams`."""
-        workspace = self._workspaces.known(mention.place.workspace) if self._workspaces else None
+        workspace = self._known(mention)
         return workspace is None or workspace.may_stream(mention)
 
     async def begin(self, mention: Mention, text: str, *, key: str) -> LiveMessage | None:
@@ -236,6 +236,10 @@ class SlackPlatform:
             distributed=self._settings.slack_distributed,
             services=self._services,
         )
+
+    def _known(self, mention: Mention) -> Workspace | None:
+        """The mention's workspace, where it is open already."""
+        return self._workspaces.known(mention.place.workspace) if self._workspaces else None
 
     async def _workspace(self, mention: Mention) -> Workspace:
         if self._workspaces is None:

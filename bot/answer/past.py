@@ -105,10 +105,11 @@ class Past:
             log.warning("backfill_failed", extra={"event_id": mention.event_id, "error": str(error)})
             self.heard = () if error.retryable else claim.missed
             return
-        known = {message_id for line in claim.history for message_id in (line.message_id, *line.more_ids)}
-        # What the bot said itself it knows; what of it is not in the history is not to come back.
-        new = [line for line in found if line.role == "user" and line.message_id not in known]
-        self.backfilled, self.heard = new if since else found, claim.missed
+        if since:
+            known = {message_id for line in claim.history for message_id in (line.message_id, *line.more_ids)}
+            # What the bot said itself it knows; what of it is not in the history is not to come back.
+            found = [line for line in found if line.role == "user" and line.message_id not in known]
+        self.backfilled, self.heard = found, claim.missed
 
     def _worth_waiting(self, error: PlatformError, left_s: float) -> bool:
         if isinstance(error, RateLimited) and error.retry_after_s > BACKFILL_WAIT_S:

@@ -209,8 +209,8 @@ class Inbox:
         """Take the event off its lane, with what it adds to the history and what it changes there.
 
         `heard` are the ids of messages that it had `missed`, and that were asked for since. `dead` files it as given
-        up, and why. False where `messages` were to be added, or it was to be filed, and the
-        question was deleted meanwhile: nothing was done; remove what was written, then settle without them.
+        up, and why. False where `messages` were to be added, or it was to be filed, and the question was deleted
+        meanwhile: nothing was done; remove what was written, then settle without them.
         """
         conversation, entries = claim.conversation, self._entries
         revised = [

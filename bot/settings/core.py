@@ -9,6 +9,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_valid
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot import sealing
+from bot.envfile import looking_at
 from bot.probe import PORT
 from bot.settings.redis_address import redis_address
 from bot.settings.urls import split
@@ -217,18 +218,13 @@ class Settings(BaseSettings):
     def _path(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is None:
             return None
-        name = str(info.field_name)
-        try:
+        with looking_at(str(info.field_name).upper()):
             path = value.expanduser()
-            if name == "data_dir" and path.exists() and not path.is_dir():
+            if info.field_name == "data_dir" and path.exists() and not path.is_dir():
                 raise ValueError("DATA_DIR must be a folder, but there is a file of that name.")
-            if name == "redis_ca_file" and not path.is_file():
+            if info.field_name == "redis_ca_file" and not path.is_file():
                 raise ValueError("REDIS_CA_FILE names a file that does not exist.")
-        except RuntimeError:
-            raise ValueError(f"{name.upper()} begins with ~ and nobody's name: write the whole path.") from None
-        except OSError as error:
-            raise ValueError(f"{name.upper()} cannot be looked at ({type(error).__name__}).") from None
-        if name == "system_prompt_file":
+        if info.field_name == "system_prompt_file":
             if info.data.get("system_prompt"):
                 raise ValueError("SYSTEM_PROMPT_FILE and SYSTEM_PROMPT are both set; remove one of them.")
             _prompt_of(path)

@@ -142,6 +142,12 @@ async def test_with_a_second_person_in_a_slack_thread_only_mentions_are_answered
         assert (bot.accepted, bot.answered) == (2, 2)
 
 
+def _heard(outside: Services) -> list[int]:
+    """How often the model was told each line of a talk about a config, which was not all for the bot."""
+    told = str(_said(outside))
+    return [told.count(text) for text in ("help us", "the port is 8081", "thanks!")]
+
+
 async def test_what_was_said_to_others_in_a_slack_thread_is_known_at_the_next_mention(
     valkey_url: str, redis: Redis
 ) -> None:
@@ -156,8 +162,7 @@ async def test_what_was_said_to_others_in_a_slack_thread_is_known_at_the_next_me
         for number in (2, 3):
             await slack.mention("C1", "U01", "write it", thread_ts=ts)
             await _settled(bot, number)
-            told = str(_said(outside))
-            assert [told.count(text) for text in ("help us", "the port is 8081", "thanks!")] == [1, 1, 1]
+            assert _heard(outside) == [1, 1, 1]
         assert len(slack.answers("C1", ts)) == 3
         assert len(slack.calls("conversations.replies")) == 1
 
@@ -177,8 +182,7 @@ async def test_what_was_said_to_others_in_a_discord_thread_is_known_at_the_next_
         for number in (2, 3):
             discord.mention(thread, discord.ann, "write it")
             await _settled(bot, number)
-            told = str(_said(outside))
-            assert [told.count(text) for text in ("help us", "the port is 8081", "thanks!")] == [1, 1, 1]
+            assert _heard(outside) == [1, 1, 1]
 
 
 async def test_a_slack_message_that_turns_to_another_person_makes_two_of_them(valkey_url: str, redis: Redis) -> None:

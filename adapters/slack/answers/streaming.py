@@ -103,10 +103,8 @@ class Streaming:
     async def begin(self, mention: Mention, text: str, *, key: str) -> Stream | None:
         """Begin a message; None where it cannot be streamed. Raises PlatformError; see `bot.platform.Streams`."""
         begun = self._begun
-        if begun is None:
-            return self._declined("store")
-        if unable := self._unable(mention):
-            return self._declined(unable)
+        if begun is None or not self.may_begin(mention):
+            return None
         shown = rendered(text, growing=True)
         try:
             await self._start.spend()
